@@ -1,0 +1,1 @@
+"""Guidelines as data, and the judging of evidence against them."""

@@ -1,0 +1,88 @@
+"""The ``interop`` command: finds the subcommand, and is the one door from error to exit code."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import ClassVar
+
+import click
+
+# name -> (module, attribute, one-line help). Modules are imported only when their command runs,
+# so that `interop --help` stays fast.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "run": ("harness.cli.run", "run_command", "Test platforms against a guideline."),
+    "resume": ("harness.cli.run", "resume_command", "Go on with a run that was interrupted."),
+    "rerun": ("harness.cli.run", "rerun_command", "Repeat part of a run."),
+    "plan": ("harness.cli.workload", "plan_command", "Show what a workload would create."),
+    "apply": ("harness.cli.workload", "apply_command", "Stand a workload up."),
+    "destroy": ("harness.cli.workload", "destroy_command", "Take a workload down."),
+    "explain": ("harness.cli.workload", "explain_command", "Show where a parameter comes from."),
+    "reap": ("harness.cli.reap", "reap_command", "Find and remove what dead runs left behind."),
+    "platforms": ("harness.cli.platforms", "platforms_command", "List and describe platforms."),
+    "guideline": ("harness.cli.guideline", "guideline_command", "Show, lint, diff guidelines."),
+    "judge": ("harness.cli.judge", "judge_command", "Judge results against a guideline."),
+    "compare": ("harness.cli.compare", "compare_command", "Compare two results."),
+    "report": ("harness.cli.report", "report_command", "Write the report page of results."),
+    "lab": ("harness.cli.lab", "lab_command", "Real platforms on this machine."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand when it is called."""
+
+    table: ClassVar[dict[str, tuple[str, str, str]]] = COMMANDS
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.table:
+            return None
+        module, attribute, _ = self.table[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101 - our own table
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_) for name, (_, _, help_) in self.table.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="interop-harness", prog_name="interop")
+def cli() -> None:
+    """Does the same thing really work the same way on all of your platforms?"""
+
+
+def main() -> None:
+    """Run the command; bad input is one line on stderr and exit code 2."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interop: interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code if error.exit_code != 1 else 2)
+    except Exception as error:
+        line = _one_line(error)
+        if line is None:
+            raise
+        click.echo(f"interop: {line}", err=True)
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(error: Exception) -> str | None:
+    """The line to show for an error that is the input's fault, or None for our own bug."""
+    from guidelines.errors import BadDocument
+
+    from provisioner.errors import PlatformError
+
+    if isinstance(error, (BadDocument, PlatformError)):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{(error.strerror or str(error)).lower()}"
+    return None

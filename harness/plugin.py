@@ -1,0 +1,3 @@
+"""The pytest plugin: does nothing until an ``--interop-`` option is given."""
+
+from __future__ import annotations

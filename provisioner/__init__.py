@@ -1,0 +1,1 @@
+"""Stands up workloads on platforms and takes them down again without a trace."""

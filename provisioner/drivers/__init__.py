@@ -1,0 +1,1 @@
+"""Drivers: one module or folder per kind of platform."""

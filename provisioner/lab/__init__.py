@@ -1,0 +1,1 @@
+"""The embedded lab: real platforms on one Linux machine."""

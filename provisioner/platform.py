@@ -1,0 +1,65 @@
+"""A configured platform, and the drivers installed for the kinds of platform.
+
+Drivers register under the entry-point group ``interop.platforms``; each is a function that takes a
+``PlatformConfig`` and returns a ``Driver``. Nothing is imported before a driver is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from provisioner.driver import Driver
+from provisioner.errors import BadRequest, Unsupported
+
+GROUP = "interop.platforms"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformConfig:
+    """One entry of platforms.yaml, with secret references already resolved in ``settings``.
+
+    Attributes:
+        name: what the user calls it.
+        kind: which driver.
+        settings: the driver's own keys (endpoint, profile, inventory, reach ...).
+        declared: what the owner declares of it (features, emulator, site) for the report.
+        profile: the platform's layer of workload parameters.
+        state: a folder the driver may keep state in between processes.
+    """
+
+    name: str
+    kind: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    state: Path = Path("results/state")
+
+
+def installed_kinds() -> list[str]:
+    """Names of the kinds a driver is installed for, sorted."""
+    return sorted(entry.name for entry in entry_points(group=GROUP))
+
+
+def open_driver(config: PlatformConfig) -> Driver:
+    """The driver for a configured platform.
+
+    Raises:
+        BadRequest: no driver of that kind is installed, or the settings are wrong.
+        Unsupported: the driver's SDK is not installed; the message names the extra.
+    """
+    for entry in entry_points(group=GROUP):
+        if entry.name == config.kind:
+            try:
+                make = entry.load()
+            except ModuleNotFoundError as missing:
+                extra = f"interop-harness[{config.kind}]"
+                message = f"kind {config.kind} needs {missing.name}: install {extra}"
+                raise Unsupported(message, config.name) from missing
+            driver: Driver = make(config)
+            return driver
+    known = ", ".join(installed_kinds())
+    raise BadRequest(f"no driver of kind {config.kind!r} is installed; known: {known}", config.name)

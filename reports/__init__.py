@@ -1,0 +1,1 @@
+"""Result and verdict documents: written, read, compared, rendered."""

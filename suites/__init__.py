@@ -1,0 +1,1 @@
+"""The checks, as pytest modules, one folder per guideline chapter."""
