@@ -68,7 +68,8 @@ class Access:
     """How to get into a machine.
 
     ``how`` is ``ssh`` or ``exec`` (through the driver's Exec feature). ``host_keys`` are OpenSSH
-    public keys ("ssh-ed25519 AAAA...") learnt from ``host_keys_from`` (console, registration, none).
+    public keys ("ssh-ed25519 AAAA...") learnt from ``host_keys_from``
+    (console, registration, none).
     """
 
     how: str
