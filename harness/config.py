@@ -49,10 +49,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platforms:
-    """All configured platforms. ``sources`` maps ``lab-metal.boot.interface`` to its place."""
+    """All configured platforms.
+
+    ``sources`` maps ``lab-metal.boot.interface`` to its place; ``secrets`` are the values that
+    references resolved to, for masking.
+    """
 
     configs: Mapping[str, PlatformConfig]
     sources: Mapping[str, Source] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
 
     def get(self, name: str) -> PlatformConfig:
         """The platform of that name.
@@ -92,8 +97,11 @@ def read_platforms(files: Sequence[Path] | None = None) -> Platforms:
             raise BadDocument(str(file), "platforms", "expected a mapping of names to platforms")
         _merge(merged, entries)
         sources.update(marks)
-    configs = {name: _config(name, entry, layers[-1], sources) for name, entry in merged.items()}
-    return Platforms(configs=configs, sources=sources)
+    secrets: set[str] = set()
+    configs = {
+        name: _config(name, entry, layers[-1], sources, secrets) for name, entry in merged.items()
+    }
+    return Platforms(configs=configs, sources=sources, secrets=frozenset(secrets))
 
 
 def _default_files() -> list[Path]:
@@ -164,7 +172,9 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
             below[key] = value
 
 
-def _config(name: str, entry: object, file: Path, sources: Mapping[str, Source]) -> PlatformConfig:
+def _config(
+    name: str, entry: object, file: Path, sources: Mapping[str, Source], secrets: set[str]
+) -> PlatformConfig:
     """One checked platform, its secrets resolved."""
     where = str(sources[name].file) if name in sources else str(file)
     if not isinstance(entry, dict):
@@ -182,22 +192,30 @@ def _config(name: str, entry: object, file: Path, sources: Mapping[str, Source])
     return PlatformConfig(
         name=name,
         kind=checked.kind,
-        settings=_resolve(settings, where, f"platforms.{name}", file.parent),
+        settings=_resolve(settings, where, f"platforms.{name}", file.parent, secrets),
         declared=declared,
         profile=checked.profile,
         state=state / "interop" / name,
     )
 
 
-def _resolve(value: Any, file: str, where: str, folder: Path) -> Any:  # noqa: ANN401 - YAML
-    """*value* with every secret reference replaced by what it refers to."""
+def _resolve(
+    value: Any,  # noqa: ANN401 - YAML
+    file: str,
+    where: str,
+    folder: Path,
+    secrets: set[str],
+) -> Any:  # noqa: ANN401 - YAML
+    """*value* with every secret reference replaced by what it refers to, noted in *secrets*."""
     if isinstance(value, list):
-        return [_resolve(v, file, f"{where}[{i}]", folder) for i, v in enumerate(value)]
+        return [_resolve(v, file, f"{where}[{i}]", folder, secrets) for i, v in enumerate(value)]
     if not isinstance(value, dict):
         return value
     if len(value) == 1 and (kind := next(iter(value))) in REFERENCES:
-        return _secret(kind, value[kind], file, where, folder)
-    return {k: _resolve(v, file, f"{where}.{k}", folder) for k, v in value.items()}
+        secret = _secret(kind, value[kind], file, where, folder)
+        secrets.add(secret)
+        return secret
+    return {k: _resolve(v, file, f"{where}.{k}", folder, secrets) for k, v in value.items()}
 
 
 def _secret(kind: str, at: Any, file: str, where: str, folder: Path) -> str:  # noqa: ANN401

@@ -1,3 +1,119 @@
-"""The pytest plugin: does nothing until an ``--interop-`` option is given."""
+"""The pytest plugin: runs suites against one platform when ``--interop-session`` is given.
+
+Without that option it registers its marks and does nothing else. Fixtures are in
+``harness.fixtures``; records are made by ``harness.recorder``.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.mask import Masker
+    from harness.session import Session
+
+COSTS = ("api", "shared", "own")
+SESSION: pytest.StashKey[Session] = pytest.StashKey()
+MASKER: pytest.StashKey[Masker] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """One option, prefixed so that it collides with no other plugin's."""
+    group = parser.getgroup("interop")
+    group.addoption(
+        "--interop-session",
+        type=Path,
+        default=None,
+        help="session file written by `interop run`; without it this plugin does nothing",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marks; with a session, load it and the fixtures."""
+    config.addinivalue_line(
+        "markers", "check(id, needs=()): permanent id of the check, and the features it needs"
+    )
+    config.addinivalue_line("markers", "cost(group): api, shared or own (own may destroy)")
+    file = config.getoption("--interop-session")
+    if file is None:
+        return
+    from harness.mask import Masker
+    from harness.session import Session
+
+    pytest.register_assert_rewrite("suites")
+    config.stash[SESSION] = Session.load(file)
+    config.stash[MASKER] = Masker()
+    config.pluginmanager.import_plugin("harness.fixtures")
+
+
+def check_of(item: pytest.Item) -> tuple[str, tuple[str, ...]] | None:
+    """The id of an item's check and the features it needs; None for what is no check."""
+    mark = item.get_closest_marker("check")
+    if mark is None:
+        return None
+    return str(mark.args[0]), tuple(mark.kwargs.get("needs", ()))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the selected checks, the cheap ones first, so that a first signal comes early."""
+    session = config.stash.get(SESSION, None)
+    if session is None:
+        return
+    chosen = set(session.select)
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    for item in items:
+        check = check_of(item)
+        wanted = check is not None and (not chosen or check[0] in chosen)
+        (kept if wanted else dropped).append(item)
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+    items[:] = sorted(kept, key=_cost)
+
+
+def _cost(item: pytest.Item) -> int:
+    """Where an item's cost group stands in the order."""
+    mark = item.get_closest_marker("cost")
+    return COSTS.index(mark.args[0]) if mark else COSTS.index("shared")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Open the record, and end it at once if the platform lacks what the check needs."""
+    if item.config.stash.get(SESSION, None) is None:
+        return
+    from harness.recorder import NotApplicable, begin
+
+    check = check_of(item)
+    assert check is not None  # noqa: S101 - others were deselected
+    draft = begin(item, check[0])
+    from harness.fixtures import CURRENT, OPENED
+
+    item.config.stash[CURRENT] = draft
+    description = item.config.stash[OPENED].description()
+    for feature in check[1]:
+        if feature not in description.features:
+            why = description.absent.get(feature, "the platform's description does not offer it")
+            raise NotApplicable(f"no {feature}: {why}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Iterator[Any]:
+    """Take each phase into the record, and write it after the last one."""
+    report = yield
+    session = item.config.stash.get(SESSION, None)
+    if session is None:
+        return report
+    from harness.recorder import DRAFT, append, settle
+
+    draft = item.stash.get(DRAFT, None)
+    if draft is not None:
+        settle(draft, call)
+        if call.when == "teardown":
+            append(session.checks, draft.record(item.config.stash[MASKER]))
+    return report

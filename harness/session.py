@@ -1,0 +1,49 @@
+"""What the run tells the pytest process that checks one platform; a small private JSON file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Session(BaseModel):
+    """Everything the checking process needs to know.
+
+    Attributes:
+        run: the run's id, owner of all resources the checks make.
+        expires: RFC 3339; after it anybody may reap them.
+        platform: which platform of the files below.
+        platforms: the platforms files, weakest first; empty means the default.
+        lease: the deployment document of the standing workload, if one stands.
+        ledger: the run's ledger.
+        checks: where records go, one JSON document a line.
+        select: ids of the checks to run; empty means all.
+        seed: of generated examples.
+        key: the run's private SSH key file.
+        probe: the probe's file, installed in every machine that is checked.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run: str
+    expires: str
+    platform: str
+    platforms: list[Path]
+    lease: Path | None
+    ledger: Path
+    checks: Path
+    select: list[str]
+    seed: int
+    key: Path
+    probe: Path
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """Read the file the run wrote."""
+        return cls.model_validate_json(file.read_bytes())
+
+    def save(self, file: Path) -> None:
+        """Write it for the pytest process."""
+        file.write_text(self.model_dump_json(indent=1), encoding="utf-8")
