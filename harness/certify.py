@@ -1,4 +1,4 @@
-"""The main job from nothing: lab up, run against the guideline, lab down. ``make certify`` calls it."""
+"""The main job from nothing: lab up, run against the guideline, lab down (`make certify`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the suites against one platform in a pytest process of their own, and follows its records."""
+"""Runs the suites against one platform in a pytest of their own, and follows its records."""
 
 from __future__ import annotations
 
