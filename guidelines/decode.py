@@ -121,10 +121,9 @@ def _too_deep() -> str:
 
 
 def _check_events(text: str, source: str) -> None:
-    depth = nodes = 0
+    depth = 0
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    for event in yaml.parse(text, Loader=loader):
-        nodes += 1
+    for nodes, event in enumerate(yaml.parse(text, Loader=loader)):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:

@@ -1,6 +1,6 @@
 """What can go wrong with a document that comes from outside.
 
-* BadDocument         the document cannot be used: unreadable, of no known format, or against its rules
+* BadDocument         it cannot be used: unreadable, of no known format, or against its rules
   x SchemaProblems    it was recognised, and several of its keys are wrong
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-class BadDocument(ValueError):  # noqa: N818 - names what happened, like the rest of the tree
+class BadDocument(ValueError):
     """A document cannot be used; the text is one line.
 
     Args:

@@ -251,7 +251,9 @@ class Guideline:
 
     Args:
         id: the version, such as ``2026.11``.
-        schema: which format it was read from, such as ``interop.guideline/1`` or ``defcore/2.0``.
+        format: the family it belongs to: ``interop``, ``defcore``, ``kubernetes``, ``scs``,
+            ``redfish`` or ``test-list``.
+        schema: the schema's name as the file writes it, such as ``interop.guideline/1`` or ``2.0``.
         status: draft, review, advisory, approved or superseded, as written.
         source: the file or the shipped id.
         digest: ``sha256:`` and the digest of the file's bytes.
@@ -267,6 +269,7 @@ class Guideline:
     """
 
     id: str
+    format: str
     schema: str
     status: str
     source: str

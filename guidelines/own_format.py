@@ -7,8 +7,16 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic import model_validator as check_whole
+from pydantic_core import ErrorDetails
 
 from guidelines.errors import Problem, SchemaProblems, one_line
 from guidelines.suggest import did_you_mean
@@ -128,7 +136,7 @@ class RangePart(_Part):
 
 
 class ExpectationPart(_Part):
-    """What a fact must be: exactly one of equals, one-of, range, contains, same-across, recorded."""
+    """What a fact must be, said with exactly one of the comparing keys or ``recorded``."""
 
     fact: Name
     equals: Scalar | list[Scalar] = None
@@ -229,14 +237,15 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _problem(item: Any, data: object) -> Problem:
+def _problem(item: ErrorDetails, data: object) -> Problem:
     location = [part for part in item["loc"] if not _is_union_branch(part)]
     path = ".".join(str(part) for part in location)
     kind = item["type"]
     if kind == "extra_forbidden":
         known = _keys_at(location[:-1])
         return Problem(
-            path=path, message=f"unknown key {location[-1]!r}{did_you_mean(str(location[-1]), known)}"
+            path=path,
+            message=f"unknown key {location[-1]!r}{did_you_mean(str(location[-1]), known)}",
         )
     if kind == "missing":
         return Problem(path=path, message="this key is required")
@@ -257,10 +266,10 @@ def _value_at(data: object, location: list[Any]) -> object:
     for part in location:
         if isinstance(data, dict) and part in data:
             data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            data = data[part]
-        else:
+            continue
+        if not isinstance(data, list) or not isinstance(part, int) or part >= len(data):
             return ""
+        data = data[part]
     return data
 
 
@@ -282,11 +291,12 @@ def _keys_at(location: list[Any]) -> list[str]:
     return list(_resolved(node, document).get("properties", {}))
 
 
-def _resolved(node: Any, document: dict[str, Any]) -> Any:
+def _resolved(node: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
     for option in node.get("anyOf", ()):
         if "$ref" in option or option.get("type") in {"object", "array"}:
             node = option
             break
     if "$ref" in node:
-        return document["$defs"][node["$ref"].rsplit("/", 1)[1]]
+        target: dict[str, Any] = document["$defs"][node["$ref"].rsplit("/", 1)[1]]
+        return target
     return node

@@ -71,15 +71,14 @@ def build_guideline(document: GuidelineDocument, source: str, digest: str) -> Gu
     needed = {name: part.requires for name, part in document.components.items()}
     return Guideline(
         id=document.id,
+        format="interop",
         schema=SCHEMA_ID,
         status=document.status,
         source=source,
         digest=digest,
         title=document.title,
         replaces=document.replaces,
-        programs={
-            name: _program(name, part, needed) for name, part in document.programs.items()
-        },
+        programs={name: _program(name, part, needed) for name, part in document.programs.items()},
         components=components,
         capabilities=capabilities,
         scoring=_scoring(document),
@@ -156,7 +155,9 @@ def _check(check_id: str, part: CheckPart) -> CheckDef:
         if flag is None
         else Flag(reason=flag.reason, action=flag.action, date=flag.date, expires=flag.expires),
         expects=tuple(_expectation(item) for item in part.expects),
-        references=tuple(Reference(title=item.title, url=item.url or "") for item in part.references),
+        references=tuple(
+            Reference(title=item.title, url=item.url or "") for item in part.references
+        ),
         manual=part.manual,
         holds=part.holds,
     )

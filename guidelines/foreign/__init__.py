@@ -1,0 +1,1 @@
+"""Loaders of the guidelines of other programmes, one module for each."""
