@@ -17,11 +17,11 @@ KNOWN = (
 )
 # Subunit v2: a packet's signature and the first nibble of its flags, which is the version.
 _PACKET = re.compile(rb"\xb3[\x20-\x2f]")
-_SUBUNIT_LINE = re.compile(
-    rb"(?:time: \d{4}-|tags: \S|(?:test|testing|success|successful|failure|error|skip|xfail"
-    rb"|uxsuccess): ?\S|progress: [+\-\dp])"
-)
-_TAP_LINE = re.compile(rb"(?:TAP version \d+\s*$|1\.\.\d+\b|(?:not )?ok\b)")
+# Subunit v1: what stands before any outcome that counts.
+_SUBUNIT_LINE = re.compile(rb"(?:time: \d{4}-|tags: \S|(?:test|testing): ?\S|progress: [+\-\dp])")
+# TAP: what begins a document, and what an old one without a plan in front begins with.
+_TAP_LINE = re.compile(rb"(?:TAP version \d+\s*$|1\.\.\d+\b)")
+_TAP_FIRST_LINE = re.compile(rb"(?:not )?ok\b")
 _XML_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _TAR_MAGIC_AT = 257
 _OTHERS = (
@@ -114,12 +114,13 @@ def _load_lines(source: Source, text: bytes) -> Evidence | None:
         if sonobuoy.recognises(value):
             return sonobuoy.load_items(source, value)
         raise BadDocument(source.name, "top level", f"YAML of no known result; expected {KNOWN}")
-    for line in text.splitlines():
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(b"#")]
+    for number, line in enumerate(lines):
         if _SUBUNIT_LINE.match(line):
             from guidelines.results import subunit_v1
 
             return subunit_v1.load(source)
-        if _TAP_LINE.match(line):
+        if _TAP_LINE.match(line) or (number == 0 and _TAP_FIRST_LINE.match(line)):
             from guidelines.results import tap
 
             return tap.load(source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from xml.etree.ElementTree import ParseError
 
@@ -15,24 +15,13 @@ from guidelines.errors import BadDocument
 from guidelines.evidence import Evidence, Status
 from guidelines.results.collector import Collector, Excerpt, reason_of
 from guidelines.results.instants import after, duration, from_text
+from guidelines.results.junit_case import FAILURES, RERUNS, Case, Mark, said
 from guidelines.results.source import BoundedReader, Limits, Source
 
 FORMAT = "junit"
 ROOTS = frozenset({"testsuites", "testsuite"})
 _PIECE = 64 * 1024
 
-_FAILURES = frozenset({"failure", "error"})
-_RERUNS = frozenset({"flakyFailure", "flakyError", "rerunFailure", "rerunError"})
-_PASSED_WORDS = frozenset(
-    ["completed", "expected", "finished", "ok", "pass", "passed", "run", "success", "successful"]
-)
-_SKIPPED_WORDS = frozenset(
-    ["disabled", "ignored", "notrun", "pending", "skip", "skipped", "suppressed", "todo"]
-)
-_FAILED_WORDS = frozenset(["error", "errored", "fail", "failed", "failure", "panicked", "timedout"])
-# Ginkgo: the suite was stopped while, or before, this ran.
-_STOPPED_WORDS = frozenset(["aborted", "interrupted"])
-_SET_UP_MESSAGES = ("failed on setup", "failed on set-up", "fixture failed", "setup error")
 _COUNTED = ("tests", "failures", "errors", "skipped")
 
 
@@ -45,13 +34,6 @@ class _Suite:
     errors: int = 0
     skipped: int = 0
     direct: int = 0
-
-
-@dataclass(slots=True)
-class _Case:
-    attributes: Mapping[str, str]
-    marks: dict[str, tuple[str | None, str | None, Excerpt]] = field(default_factory=dict)
-    reruns: int = 0
 
 
 @dataclass(slots=True)
@@ -70,7 +52,7 @@ class _Reader:
         self._limits = limits
         self._prefix = prefix
         self._suites: list[_Suite] = []
-        self._case: _Case | None = None
+        self._case: Case | None = None
         self._text: Excerpt | None = None
         self._depth = 0
         self._case_depth = 0
@@ -96,14 +78,14 @@ class _Reader:
                 self._inside_case(tag, attributes)
         elif tag == "testcase":
             self._cases += 1
-            self._case = _Case(attributes)
+            self._case = Case(attributes)
             self._case_depth = self._depth
         elif tag in ROOTS:
             self._suites.append(_Suite(attributes.get("name") or tag, attributes))
             self._time(attributes)
         elif tag == "property":
             self._property(attributes.get("name", ""), attributes.get("value", ""))
-        elif tag in _FAILURES:
+        elif tag in FAILURES:
             self._collector.incomplete(
                 f"suite {self._suites[-1].name} as a whole has an <{tag}>:"
                 f" {reason_of(attributes.get('message')) or 'without a message'}"
@@ -131,15 +113,14 @@ class _Reader:
 
     def _inside_case(self, tag: str, attributes: Mapping[str, str]) -> None:
         assert self._case is not None  # noqa: S101 - callers checked
-        if tag in _FAILURES or tag == "skipped":
-            self._text = Excerpt()
-            self._case.marks.setdefault(
-                tag, (attributes.get("message"), attributes.get("type"), self._text)
-            )
-        elif tag in _RERUNS:
+        if tag in FAILURES or tag == "skipped":
+            mark = Mark(attributes.get("message"), attributes.get("type"))
+            self._case.marks.setdefault(tag, mark)
+            self._text = mark.text
+        elif tag in RERUNS:
             self._case.reruns += 1
 
-    def _close_case(self, case: _Case) -> None:
+    def _close_case(self, case: Case) -> None:
         attributes = case.attributes
         suite = self._suites[-1]
         suite.direct += 1
@@ -155,58 +136,19 @@ class _Reader:
             status,
             where=f"{self._prefix}testcase[{self._cases}]",
             reason=reason,
-            qualifiers=(class_name,) if class_name and name else (),
+            qualifiers=(class_name,)
+            if class_name and name and not _is_sentence(class_name)
+            else (),
             seconds=duration(attributes.get("time")),
         )
 
-    def _judged(self, case: _Case, name: str) -> tuple[Status, str]:
-        word = case.attributes.get("status", "").strip().lower()
-        status, reason = self._said(case, word, name)
-        if case.reruns:
-            kind = "flaky: passed after a failed run" if status is Status.PASSED else "failed again"
-            self._collector.count(kind, name)
-        if status is Status.PASSED and self._dry_run:
+    def _judged(self, case: Case, name: str) -> tuple[Status, str]:
+        saying = said(case, name)
+        if saying.oddity is not None:
+            self._collector.count(saying.oddity, name)
+        if saying.status is Status.PASSED and self._dry_run:
             return Status.SKIPPED, "a dry run; nothing was executed"
-        return status, reason
-
-    def _said(self, case: _Case, word: str, name: str) -> tuple[Status, str]:
-        marks = case.marks
-        for tag in ("failure", "error"):
-            if tag in marks:
-                message, _, text = marks[tag]
-                reason = reason_of(message, str(text)) or f"<{tag}> without a message"
-                if word in _PASSED_WORDS - {"run", "completed", "finished"}:
-                    self._collector.count(f'with status "{word}" and a <{tag}>', name)
-                if word in _STOPPED_WORDS:
-                    return Status.UNFINISHED, f"{word}: {reason}"
-                if tag == "error" and _is_set_up(message, name):
-                    return Status.BLOCKED, reason
-                return Status.FAILED, reason
-        if "skipped" in marks:
-            message, kind, text = marks["skipped"]
-            reason = reason_of(message, str(text))
-            if word in _FAILED_WORDS:
-                self._collector.count(f'with status "{word}" and a <skipped>', name)
-                return Status.FAILED, reason or word
-            if kind is not None and kind.endswith("xfail"):
-                self._collector.count("failed as expected (xfail), counted as failed", name)
-                return Status.FAILED, f"failed as expected: {reason or 'no reason given'}"
-            return Status.SKIPPED, reason or "skipped without a reason"
-        return self._by_word(case, word, name)
-
-    def _by_word(self, case: _Case, word: str, name: str) -> tuple[Status, str]:
-        result = case.attributes.get("result", "").strip().lower()
-        for said in (word, result):
-            if said in _SKIPPED_WORDS:
-                return Status.SKIPPED, f"status is {said}"
-            if said in _FAILED_WORDS:
-                return Status.FAILED, f"status is {said}, without a <failure>"
-            if said in _STOPPED_WORDS:
-                return Status.UNFINISHED, f"status is {said}"
-        if word and word not in _PASSED_WORDS:
-            self._collector.count("with a status no tool is known for", f"{name} ({word})")
-            return Status.BLOCKED, f'status is "{word[:60]}", which is none we know'
-        return Status.PASSED, ""
+        return saying.status, saying.reason
 
     def _close_suite(self, suite: _Suite) -> None:
         self._compare(suite)
@@ -262,16 +204,10 @@ class _Reader:
             )
 
 
-def _is_set_up(message: str | None, name: str) -> bool:
-    text = (message or "").lower()
-    return text.startswith(_SET_UP_MESSAGES) or "BeforeSuite]" in name
-
-
 def load(source: Source) -> Evidence:
     """Read JUnit XML.
 
-    A ``<failure>`` is failed; an ``<error>`` too, unless it is one of set-up, which is blocked. A
-    document that breaks off gives what stands before the break and is not complete.
+    A document that breaks off gives what stands before the break and is not complete.
 
     Raises:
         BadDocument: not XML, a declaration of entities or a document type, or beyond the limits.
@@ -322,6 +258,14 @@ def read(
         if reader is not None and reader.broke_off:
             collector.incomplete("the compressed data breaks off at its end")
     return target.times
+
+
+def _is_sentence(class_name: str) -> bool:
+    """Whether this is a suite's title (Ginkgo), which stands in front of no test's name.
+
+    subunit2junitxml cuts ``setUpClass (a.b.C)`` at its last dot; that is no title.
+    """
+    return " " in class_name and "(" not in class_name
 
 
 # Expat's codes for a text that ends too early: no element found, unclosed token, partial
