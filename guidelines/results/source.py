@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from guidelines.errors import BadDocument
 
@@ -58,6 +58,10 @@ class Limits:
     members: int = 100_000
 
 
+class _Readable(Protocol):
+    def read1(self, size: int, /) -> bytes: ...
+
+
 class BoundedReader(io.RawIOBase):
     """A stream that refuses to give more than it may and remembers when it broke off.
 
@@ -65,7 +69,7 @@ class BoundedReader(io.RawIOBase):
         BadDocument: on the first byte beyond the limit, or where compressed data is damaged.
     """
 
-    def __init__(self, stream: IO[bytes], source: str, limit: int) -> None:
+    def __init__(self, stream: _Readable, source: str, limit: int) -> None:
         super().__init__()
         self._stream = stream
         self._source = source
@@ -79,7 +83,8 @@ class BoundedReader(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         wanted = memoryview(buffer).nbytes
         try:
-            data = self._stream.read(wanted)
+            # Not read(): that loses what it has got when the end turns out to be missing.
+            data = self._stream.read1(wanted)
         except EOFError:
             self.broke_off = True
             return 0
@@ -209,12 +214,9 @@ def _raw(file: IO[bytes], name: str, limits: Limits) -> BoundedReader:
     packed = file.read(2) == GZIP_MAGIC
     file.seek(0)
     if not packed:
-        return BoundedReader(file, name, limits.file_bytes)
-    return BoundedReader(
-        gzip.GzipFile(fileobj=file, mode="rb"),  # type: ignore[arg-type]
-        name,
-        limits.unpacked_bytes,
-    )
+        return BoundedReader(cast("_Readable", file), name, limits.file_bytes)
+    unpacking = gzip.GzipFile(fileobj=file, mode="rb")
+    return BoundedReader(cast("_Readable", unpacking), name, limits.unpacked_bytes)
 
 
 def _unpacked(file: IO[bytes], name: str, limits: Limits) -> io.BufferedReader:
