@@ -200,12 +200,12 @@ def _config(
 
 
 def _resolve(
-    value: Any,  # noqa: ANN401 - YAML
+    value: Any,
     file: str,
     where: str,
     folder: Path,
     secrets: set[str],
-) -> Any:  # noqa: ANN401 - YAML
+) -> Any:
     """*value* with every secret reference replaced by what it refers to, noted in *secrets*."""
     if isinstance(value, list):
         return [_resolve(v, file, f"{where}[{i}]", folder, secrets) for i, v in enumerate(value)]
@@ -218,7 +218,7 @@ def _resolve(
     return {k: _resolve(v, file, f"{where}.{k}", folder, secrets) for k, v in value.items()}
 
 
-def _secret(kind: str, at: Any, file: str, where: str, folder: Path) -> str:  # noqa: ANN401
+def _secret(kind: str, at: Any, file: str, where: str, folder: Path) -> str:
     """The secret a reference names; its value never reaches a message."""
     if kind == "env":
         if str(at) not in os.environ:

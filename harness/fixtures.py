@@ -28,7 +28,7 @@ class Observe(Protocol):
     def __call__(
         self,
         name: str,
-        value: Any,  # noqa: ANN401 - any JSON value
+        value: Any,
         *,
         unit: str | None = None,
         source: str = "guest",

@@ -38,7 +38,7 @@ class Masker:
                 text = text.replace(secret, MASK)
         return text
 
-    def value(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    def value(self, value: Any) -> Any:
         """A JSON value with every string in it masked, keys too."""
         if isinstance(value, str):
             return self.text(value)

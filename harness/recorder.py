@@ -38,7 +38,7 @@ class Draft:
     def fact(
         self,
         name: str,
-        value: Any,  # noqa: ANN401 - any JSON value
+        value: Any,
         *,
         unit: str | None = None,
         source: str = "guest",
@@ -136,7 +136,7 @@ def _text(text: str) -> str:
     return text if len(text) <= REASON_CHARS else text[:REASON_CHARS] + " [...]"
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON's default hook
+def _plain(value: Any) -> Any:
     """What JSON does not know, as something it does."""
     if isinstance(value, set | frozenset | tuple):
         return sorted(value, key=str)

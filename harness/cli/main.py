@@ -77,10 +77,10 @@ def main() -> None:
 def _one_line(error: Exception) -> str | None:
     """The line to show for an error that is the input's fault, or None for our own bug."""
     from guidelines.errors import BadDocument
-
     from provisioner.errors import PlatformError
+    from reports.errors import BadReport
 
-    if isinstance(error, (BadDocument, PlatformError)):
+    if isinstance(error, (BadDocument, PlatformError, BadReport)):
         return " ".join(str(error).split())
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""

@@ -1,0 +1,212 @@
+"""Lays results side by side: check by platform, fact by platform, what differs first."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reports.result import CheckRecord, FactRecord, Result
+
+# The worst of several records of one check is the check's outcome.
+ORDER = ("failed", "blocked", "skipped", "passed", "not-applicable")
+MEASURED = frozenset(
+    {"s", "ms", "us", "ns", "seconds", "B/s", "MiB/s", "bit/s", "celsius", "C", "ppm", "bytes"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One check on one platform. ``state`` is the verdict's item state where there is a verdict."""
+
+    platform: str
+    outcome: str
+    reason: str
+    seconds: float
+    records: tuple[CheckRecord, ...]
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One check on every platform, in the order of the platforms."""
+
+    id: str
+    title: str
+    chapter: str
+    cells: tuple[Cell | None, ...]
+    level: int | None = None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the platforms do not all say the same."""
+        return len({cell.outcome if cell else "missing" for cell in self.cells}) > 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactRow:
+    """One fact on every platform. ``sort`` is ``behaviour``, ``measurement`` or ``identity``."""
+
+    check: str
+    name: str
+    unit: str
+    sort: str
+    values: tuple[str, ...]
+    sources: tuple[str, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether platforms that know it disagree, or one does not know it."""
+        return len(set(self.values)) > 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matrix:
+    """Everything the page and the terminal show of several results."""
+
+    platforms: tuple[str, ...]
+    rows: tuple[Row, ...]
+    facts: tuple[FactRow, ...]
+
+
+def matrix(
+    results: Sequence[Result],
+    states: Mapping[str, Mapping[str, str]] | None = None,
+    catalogue: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Matrix:
+    """Lay *results* side by side.
+
+    Args:
+        results: one per platform; names must differ.
+        states: per platform, the verdict's state of each check.
+        catalogue: per check id, ``title`` and ``level`` of the guideline; checks of it that no
+            platform ran are rows too, so that what is missing can be seen.
+    """
+    names = tuple(result.platform.name for result in results)
+    known = dict(catalogue or {})
+    by_check = [_by_check(result) for result in results]
+    ids = sorted({*known, *(id_ for checks in by_check for id_ in checks)}, key=check_order)
+    rows = []
+    for id_ in ids:
+        records = [checks.get(id_, ()) for checks in by_check]
+        title = next((r.title for many in records for r in many if r.title), "")
+        about = known.get(id_, {})
+        rows.append(
+            Row(
+                id=id_,
+                title=str(about.get("title") or title),
+                chapter=chapter_of(id_),
+                level=about.get("level"),
+                cells=tuple(
+                    _cell(name, many, (states or {}).get(name, {}).get(id_, ""))
+                    for name, many in zip(names, records, strict=True)
+                ),
+            )
+        )
+    return Matrix(platforms=names, rows=tuple(rows), facts=tuple(_facts(results)))
+
+
+def chapter_of(check: str) -> str:
+    """``net`` of ``net-09``; ``P3`` belongs to ``api``."""
+    return "api" if check[:1] == "P" and check[1:].isdigit() else check.split("-")[0]
+
+
+def check_order(check: str) -> tuple[str, int, str]:
+    """A key that puts net-2 before net-10."""
+    digits = "".join(char for char in check if char.isdigit())
+    return chapter_of(check), int(digits or 0), check
+
+
+def worst(records: Sequence[CheckRecord]) -> str:
+    """The outcome of a check that was recorded several times."""
+    return min((record.outcome for record in records), key=ORDER.index)
+
+
+def _by_check(result: Result) -> dict[str, tuple[CheckRecord, ...]]:
+    grouped: defaultdict[str, list[CheckRecord]] = defaultdict(list)
+    for record in result.checks:
+        grouped[record.id].append(record)
+    return {id_: tuple(records) for id_, records in grouped.items()}
+
+
+def _cell(platform: str, records: Sequence[CheckRecord], state: str) -> Cell | None:
+    """What to show of one check on one platform; None when it never ran."""
+    if not records:
+        return None
+    outcome = worst(records)
+    return Cell(
+        platform=platform,
+        outcome=outcome,
+        reason=next((r.reason for r in records if r.outcome == outcome and r.reason), ""),
+        seconds=sum(record.seconds for record in records),
+        records=tuple(records),
+        state=state,
+    )
+
+
+def _facts(results: Sequence[Result]) -> list[FactRow]:
+    """Facts of all platforms, behaviour that differs first."""
+    seen: dict[tuple[str, str], list[list[FactRecord]]] = {}
+    for index, result in enumerate(results):
+        for check in result.checks:
+            for fact in check.facts:
+                columns = seen.setdefault((check.id, fact.name), [[] for _ in results])
+                columns[index].append(fact)
+    rows = [_fact_row(check, name, columns) for (check, name), columns in seen.items()]
+    sorts = ("behaviour", "measurement", "identity")
+    rows.sort(key=lambda r: (not r.differs, sorts.index(r.sort), check_order(r.check), r.name))
+    return rows
+
+
+def _fact_row(check: str, name: str, columns: list[list[FactRecord]]) -> FactRow:
+    """One fact; what differs from member to member on each platform is an identity."""
+    unit = next((fact.unit for facts in columns for fact in facts if fact.unit), "") or ""
+    per_member = [facts for facts in columns if len({f.member for f in facts}) > 1]
+    if unit in MEASURED:
+        sort = "measurement"
+    elif per_member and all(
+        len({show(f.value) for f in facts}) == len(facts) for facts in per_member
+    ):
+        sort = "identity"
+    else:
+        sort = "behaviour"
+    return FactRow(
+        check=check,
+        name=name,
+        unit=unit,
+        sort=sort,
+        values=tuple(_column(facts) for facts in columns),
+        sources=tuple(", ".join(sorted({f.source for f in facts})) for facts in columns),
+    )
+
+
+def _column(facts: Sequence[FactRecord]) -> str:
+    """All values of one platform: one if its members agree, else each with its member."""
+    if not facts:
+        return "\N{EM DASH}"
+    distinct = list(dict.fromkeys(show(fact.value) for fact in facts))
+    if len(distinct) == 1:
+        return distinct[0]
+    return "; ".join(
+        dict.fromkeys(
+            f"{fact.member}: {show(fact.value)}" if fact.member else show(fact.value)
+            for fact in facts
+        )
+    )
+
+
+def show(value: Any) -> str:
+    """A fact's value for people: yes and no, lists with commas, numbers without noise."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(show(item) for item in value) or "none"
+    if isinstance(value, dict):
+        return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return str(value)

@@ -1,0 +1,87 @@
+"""Reads documents of ours: bounded in size, checked against the schema, one clear line if wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from reports.errors import BadReport
+from reports.result import Result
+from reports.verdict import VerdictDocument
+
+MAX_BYTES = 256 * 1024 * 1024
+
+
+def read_result(path: Path) -> Result:
+    """The result document at *path*, or in it if it is a folder (``result.json``).
+
+    Raises:
+        BadReport: it is missing, too large, or not a result document.
+    """
+    file = path / "result.json" if path.is_dir() else path
+    try:
+        return Result.model_validate(_json(file))
+    except ValidationError as error:
+        raise _bad(file, error) from error
+
+
+def read_verdict(path: Path) -> VerdictDocument:
+    """The verdict document at *path*, or in it if it is a folder (``verdict.json``).
+
+    Raises:
+        BadReport: it is missing, too large, or not a verdict document.
+    """
+    file = path / "verdict.json" if path.is_dir() else path
+    try:
+        return VerdictDocument.model_validate(_json(file))
+    except ValidationError as error:
+        raise _bad(file, error) from error
+
+
+def digest(path: Path) -> str:
+    """``sha256:`` and the digest of a file's bytes."""
+    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def _json(file: Path) -> Mapping[str, Any]:
+    """A file's JSON object; duplicate keys, NaN and anything above the limit are refused."""
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BadReport(str(file), "", (error.strerror or str(error)).lower()) from error
+    if len(data) > MAX_BYTES:
+        raise BadReport(str(file), "", f"larger than {MAX_BYTES} bytes")
+    try:
+        value = json.loads(
+            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError) as error:
+        raise BadReport(str(file), "", f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise BadReport(str(file), "", "expected a JSON object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys occur once."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return value
+
+
+def _no_constant(name: str) -> float:
+    """NaN and Infinity are no JSON."""
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _bad(file: Path, error: ValidationError) -> BadReport:
+    """The first wrong key as one line."""
+    first = error.errors()[0]
+    return BadReport(str(file), ".".join(map(str, first["loc"])), str(first["msg"]).lower())

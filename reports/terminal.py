@@ -1,0 +1,106 @@
+"""The matrix and the differences as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reports.matrix import Cell, Matrix
+from reports.page import MARKS
+from reports.verdict import VerdictDocument
+
+STYLES = {
+    "passed": "green",
+    "compliant": "green",
+    "failed": "bold red",
+    "not-compliant": "bold red",
+    "blocked": "yellow",
+    "inconclusive": "yellow",
+    "missing": "yellow",
+    "skipped": "dim",
+    "waived": "dim",
+    "not-applicable": "dim",
+}
+
+
+def word(outcome: str) -> Text:
+    """An outcome as a mark and a word, so that it reads without colour."""
+    return Text(f"{MARKS.get(outcome, '?')} {outcome}", style=STYLES.get(outcome, ""))
+
+
+def checks(table: Matrix, *, only_different: bool = False) -> Table:
+    """Check by platform; the reason of what did not pass stands below the outcome."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown.add_column("check", no_wrap=True)
+    for name in table.platforms:
+        shown.add_column(name, overflow="fold")
+    for row in table.rows:
+        if only_different and not row.differs:
+            continue
+        shown.add_row(row.id, *(_cell(cell) for cell in row.cells))
+    return shown
+
+
+def _cell(cell: Cell | None) -> Text:
+    """One check on one platform."""
+    if cell is None:
+        return word("missing")
+    text = word(cell.outcome)
+    if cell.reason and cell.outcome in ("failed", "blocked", "skipped"):
+        text.append(f"\n  {cell.reason.splitlines()[0][:160]}", style="dim")
+    return text
+
+
+def facts(table: Matrix, *, sorts: tuple[str, ...] = ("behaviour", "measurement")) -> Table:
+    """The facts that differ, fact by platform."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown.add_column("check", no_wrap=True)
+    shown.add_column("fact")
+    for name in table.platforms:
+        shown.add_column(name, overflow="fold")
+    for row in table.facts:
+        if row.differs and row.sort in sorts:
+            unit = f" [{row.unit}]" if row.unit else ""
+            values = [value if len(value) <= 120 else value[:119] + "…" for value in row.values]
+            shown.add_row(row.check, Text(row.name + unit), *(Text(value) for value in values))
+    return shown
+
+
+def verdicts(documents: Mapping[str, VerdictDocument]) -> Table:
+    """One line a platform: verdict, level, accounting."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("platform", "program", "verdict", "level", "accounting"):
+        shown.add_column(title, overflow="fold")
+    for name, document in documents.items():
+        judgement = document.judgement
+        counts = judgement["counts"]
+        parts = [f"{number} {key}" for key, number in counts.items() if number]
+        level = judgement.get("level")
+        reached = level.get("level") if isinstance(level, Mapping) else level
+        shown.add_row(
+            name,
+            document.judged.program,
+            word(document.verdict),
+            "none" if reached is None else str(reached),
+            ", ".join(parts),
+        )
+    return shown
+
+
+def comparison(table: Matrix) -> Group:
+    """What ``interop compare`` prints: checks that differ, then facts that differ."""
+    return Group(*_parts(table))
+
+
+def _parts(table: Matrix) -> Iterator[RenderableType]:
+    different = [row for row in table.rows if row.differs]
+    yield Text(f"{len(different)} of {len(table.rows)} checks differ", style="bold")
+    if different:
+        yield checks(table, only_different=True)
+    rows = [row for row in table.facts if row.differs and row.sort != "identity"]
+    yield Text(f"\n{len(rows)} of {len(table.facts)} facts differ", style="bold")
+    if rows:
+        yield facts(table)
