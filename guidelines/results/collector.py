@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ NAMED_IN_A_NOTE = 3
 NOTES = 60
 _EXCERPT_CHARS = 2000
 _TRACEBACK = "Traceback (most recent call last)"
-_FRAMEWORK_TAIL = re.compile(r"\s*(?:\}\}\}|-{3,}|={3,})\s*\Z")
 
 
 class Excerpt:
@@ -56,7 +54,7 @@ def reason_of(message: str | None, text: str = "") -> str:
 
 def _telling_line(text: str) -> str:
     if _TRACEBACK in text:
-        text = _FRAMEWORK_TAIL.sub("", text[text.rindex(_TRACEBACK) :])
+        text = text[text.rindex(_TRACEBACK) :]
         lines = [line for line in text.splitlines() if line.strip()]
         # The exception is the first line after the frames that is not indented.
         return next((line for line in lines[1:] if not line[0].isspace()), lines[-1])

@@ -77,8 +77,8 @@ def plain(text: str) -> str:
     if text.isprintable() and "  " not in text:
         return text.strip()
     text = _TERMINAL.sub("", text)
-    text = _SPACE.sub(" ", text)
-    return _CONTROL.sub("", text).strip()
+    text = _CONTROL.sub("", _SPACE.sub(" ", text))
+    return _SPACE.sub(" ", text).strip()
 
 
 def decoded(text: str) -> tuple[str, int]:

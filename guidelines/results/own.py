@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from pydantic import Field
 
@@ -15,13 +16,11 @@ from guidelines.results.source import Source
 from guidelines.results.strict_json import Foreign, checked
 
 FORMAT = "interop.result/1"
-_Scalar = str | int | float | bool | None
-_Value = _Scalar | list[_Scalar]
 
 
 class _Fact(Foreign):
     name: str = Field(min_length=1)
-    value: _Value
+    value: Any
     unit: str | None = None
     source: str = "observed"
     member: str | None = None
@@ -55,6 +54,7 @@ class _Result(Foreign):
     started: str | None = None
     finished: str | None = None
     complete: bool
+    incomplete: str = ""
     checks: list[_Check]
     census: _Census | None = None
 
@@ -91,7 +91,9 @@ def load(source: Source, value: Any) -> Evidence:  # noqa: ANN401 - JSON is any 
     collector.facts.extend(_said(result.platform.declared, "declared"))
     collector.facts.extend(_said(result.platform.described, "api"))
     if not result.complete:
-        collector.incomplete("the run says that it is not complete")
+        collector.incomplete(
+            f"the run says that it is not complete: {result.incomplete or 'no reason given'}"
+        )
     if result.census is not None and result.census.leaks:
         collector.note(f"the run left {len(result.census.leaks)} resources behind")
     return collector.evidence(
@@ -147,14 +149,14 @@ def _fact(fact: _Fact, check: str) -> Fact:
 
 
 def _said(said: dict[str, Any], source: str) -> list[Fact]:
-    """What the platform is said to be, as facts of no check; nested details are left out."""
-    return [
-        Fact(name=name, value=_frozen(value), source=source)
-        for name, value in said.items()
-        if isinstance(value, str | int | float | bool)
-        or (isinstance(value, list) and all(isinstance(item, str | int | float) for item in value))
-    ]
+    """What the platform is said to be, as facts of no check."""
+    return [Fact(name=name, value=_frozen(value), source=source) for name, value in said.items()]
 
 
-def _frozen(value: _Value) -> FactValue:
-    return tuple(value) if isinstance(value, list) else value
+def _frozen(value: Any) -> FactValue:  # noqa: ANN401 - a fact's value is any value of JSON
+    """*value* as a fact holds it; anything nested becomes its canonical JSON text."""
+    if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
+        return tuple(value)
+    if isinstance(value, dict | list):
+        return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return cast("FactValue", value)

@@ -13,6 +13,8 @@ from guidelines.errors import BadDocument
 from guidelines.results.source import Limits
 
 Model = TypeVar("Model", bound=BaseModel)
+# What pydantic says of its own classes is of no use to who wrote the document.
+_INSTANCE = re.compile(r" or instance of \w+")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -99,8 +101,9 @@ def checked(model: type[Model], value: object, source: str, prefix: str = "") ->
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         first = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        message = first["msg"][0].lower() + first["msg"][1:]
-        raise BadDocument(source, prefix + _path(first["loc"]), message + more) from error
+        message = _INSTANCE.sub("", first["msg"][0].lower() + first["msg"][1:])
+        path = (prefix + _path(first["loc"])).strip(". ")
+        raise BadDocument(source, path, message + more) from error
 
 
 def _path(location: tuple[int | str, ...]) -> str:
@@ -115,7 +118,7 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 def _check_depth(value: object, source: str, limits: Limits) -> None:
     level: list[object] = [value]
-    for _ in range(limits.depth + 1):
+    for _ in range(limits.depth):
         following: list[object] = []
         for item in level:
             if isinstance(item, dict):

@@ -9,12 +9,12 @@ from guidelines.results.collector import Collector, reason_of
 from guidelines.results.source import Source
 
 FORMAT = "tap"
-_POINT = re.compile(
-    r"(?P<not>not )?ok\b(?:\s+(?P<number>\d{1,9}))?(?:\s+-)?\s*(?P<name>.*?)"
-    r"(?:(?<!\\)\s*#\s*(?P<mark>skip\w*|todo)\b[:\s]*(?P<why>.*))?\Z",
-    re.IGNORECASE,
+_DIAGNOSTIC_CHARS = 1000
+_POINT = re.compile(r"(?P<not>not )?ok\b\s*(?P<number>\d{1,9})?\s*(?:-\s)?(?P<rest>.*)\Z")
+_DIRECTIVE = re.compile(r"(?<!\\)#\s*(?P<mark>skip\w*|todo)\b[:\s]*", re.IGNORECASE)
+_PLAN = re.compile(
+    r"1\.\.(?P<last>\d{1,9})\s*(?:#\s*(?:skip\w*[:\s]*)?(?P<why>.*))?\Z", re.IGNORECASE
 )
-_PLAN = re.compile(r"1\.\.(?P<last>\d{1,9})\s*(?:#\s*(?P<why>.*))?\Z")
 _MESSAGE = re.compile(r"\s+(?:message|error):\s*['\"]?(?P<text>[^'\"|>].*?)['\"]?\s*\Z")
 
 
@@ -36,7 +36,7 @@ def load(source: Source) -> Evidence:
         text = line.decode("utf-8", "replace").rstrip("\r\n")
         if text[:1].isspace():
             if point is not None and point[1] is not Status.PASSED and not point[2]:
-                message = _MESSAGE.match(text)
+                message = _MESSAGE.match(text[:_DIAGNOSTIC_CHARS])
                 if message:
                     point = (point[0], point[1], message["text"], point[3])
             nested += text.lstrip().startswith(("ok ", "not ok "))
@@ -69,9 +69,12 @@ def load(source: Source) -> Evidence:
 def _point(
     match: re.Match[str], position: int, collector: Collector
 ) -> tuple[str, Status, str, str]:
-    name = match["name"].strip().replace("\\#", "#") or f"test {match['number'] or position}"
-    mark = (match["mark"] or "").lower()
-    why = (match["why"] or "").strip()
+    rest = match["rest"]
+    mark = why = ""
+    if directive := _DIRECTIVE.search(rest):
+        mark, why = directive["mark"].lower(), rest[directive.end() :].strip()
+        rest = rest[: directive.start()]
+    name = rest.strip().replace("\\#", "#") or f"test {match['number'] or position}"
     where = f"point[{position}]"
     failed = match["not"] is not None
     if mark.startswith("skip"):
