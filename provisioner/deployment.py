@@ -70,6 +70,17 @@ class Deployment:
                 return member
         raise KeyError(name)
 
+    @classmethod
+    def load(cls, path: Path) -> Deployment:
+        """Read a lease file. Raises BadRequest when it is none."""
+        return from_json(path.read_text(encoding="utf-8"), str(path))
+
+    def save(self, path: Path) -> None:
+        """Write the lease file whole, or not at all."""
+        fresh = path.with_name(path.name + ".new")
+        fresh.write_text(to_json(self), encoding="utf-8")
+        fresh.replace(path)
+
 
 def handle_to_json(handle: Handle) -> dict[str, Any]:
     """A handle as plain values."""

@@ -32,7 +32,8 @@ class Ledger:
     """The open ledger of one run.
 
     Args:
-        path: ``results/RUN/ledger.jsonl``; made with its folder when missing.
+        path: ``results/RUN/ledger.jsonl``, or ``ledger-PART.jsonl`` where several processes work for
+            one run: each has its own, and its own tokens. Made with its folder when missing.
         run: the id of the run; must agree with a file that exists.
         expires: RFC 3339 time after which anybody may reap, for new files.
         clock: gives the time of each record.
@@ -64,6 +65,7 @@ class Ledger:
             self._file.close()
             raise
         self.run = run
+        self._scope = run if path.stem == "ledger" else f"{run}/{path.stem}"
         self.expires = replay.expires or expires
         self._entries = dict(replay.entries)
         self._steps = dict(replay.steps)
@@ -119,7 +121,7 @@ class Ledger:
         with self._lock:
             attempt = self._attempts.get((platform, ref), 0) + 1
             self._attempts[platform, ref] = attempt
-        token = make_token(self.run, platform, ref, attempt)
+        token = make_token(self._scope, platform, ref, attempt)
         self._append(
             {
                 "event": "intent",
