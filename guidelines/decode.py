@@ -127,7 +127,8 @@ def _check_events(text: str, source: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise BadDocument(source, f"line {event.start_mark.line + 1}", _too_deep())
+                line = event.start_mark.line + 1 if event.start_mark else "?"
+                raise BadDocument(source, f"line {line}", _too_deep())
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if nodes > MAX_NODES:

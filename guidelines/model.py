@@ -6,10 +6,10 @@ gives capabilities their status; a *program* is what one can be certified for.
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -77,8 +77,12 @@ class Flag:
 
     reason: str = ""
     action: str = ""
-    date: date | None = None
-    expires: date | None = None
+    date: datetime.date | None = None
+    expires: datetime.date | None = None
+
+    def holds_on(self, day: datetime.date) -> bool:
+        """Tell whether it still excuses on *day*; a flag without an expiry always does."""
+        return self.expires is None or day <= self.expires
 
     @property
     def code(self) -> str | None:
@@ -240,7 +244,7 @@ class Program:
 class TimelineEntry:
     """From *date* on, *target* has *status*; an empty target means the guideline as a whole."""
 
-    date: date
+    date: datetime.date
     status: str
     target: str = ""
 
