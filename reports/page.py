@@ -67,10 +67,7 @@ def render(
         title: what the run is called.
         made: when the page was made, RFC 3339.
     """
-    states = {
-        name: {str(i["id"]): str(i["state"]) for i in document.judgement.get("items", ())}
-        for name, document in verdicts.items()
-    }
+    states = {name: document.states() for name, document in verdicts.items()}
     table = matrix(results, states, catalogue)
     return (
         _environment()

@@ -75,17 +75,13 @@ def verdicts(documents: Mapping[str, VerdictDocument]) -> Table:
     for title in ("platform", "program", "verdict", "level", "accounting"):
         shown.add_column(title, overflow="fold")
     for name, document in documents.items():
-        judgement = document.judgement
-        counts = judgement["counts"]
-        parts = [f"{number} {key}" for key, number in counts.items() if number]
-        level = judgement.get("level")
-        reached = level.get("level") if isinstance(level, Mapping) else level
+        parts = [f"{number} {key}" for key, number in document.counts.items() if number]
         shown.add_row(
             name,
-            document.judged.program,
+            document.program,
             word(document.verdict),
-            "none" if reached is None else str(reached),
-            ", ".join(parts),
+            "none" if document.level is None else str(document.level),
+            ", ".join(parts).replace("_", " "),
         )
     return shown
 

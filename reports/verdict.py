@@ -1,4 +1,7 @@
-"""The verdict document: what a guideline says of a result, at a date, with its full accounting."""
+"""The verdict document: what a guideline says of a result, at a date, with its full accounting.
+
+Judging writes it (``Verdict.to_json``); here is what showing and comparing it needs to rely on.
+"""
 
 from __future__ import annotations
 
@@ -6,39 +9,34 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA: Literal["interop.verdict/1"] = "interop.verdict/1"
-
-
-class Judged(BaseModel):
-    """What exactly was judged: which bytes, by which guideline, as of which day."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    result: str
-    guideline: str
-    guideline_digest: str
-    program: str
-    at: str
-    tool: str
-
 
 class VerdictDocument(BaseModel):
-    """A verdict that anybody can compute again from ``judged``.
+    """A verdict as written by ``interop judge --json``; keys not named here are kept as they are.
 
-    ``judgement`` is the output of ``interop judge --json``: verdict, counts, capabilities, items,
-    findings, level.
+    ``counts`` are the states of the required items and add up to ``counts["required"]``.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="allow", frozen=True, populate_by_name=True)
 
-    schema_: Literal["interop.verdict/1"] = Field(default=SCHEMA, alias="schema")
-    judged: Judged
-    judgement: dict[str, Any]
+    schema_: Literal["interop.verdict/1"] = Field(alias="schema")
+    verdict: Literal["compliant", "not-compliant", "inconclusive"]
+    reasons: list[str] = Field(default_factory=list)
+    guideline: str
+    program: str
+    at: str
+    counts: dict[str, int]
+    level: int | None = None
+    held_back_by: list[str] = Field(default_factory=list)
+    capabilities: list[dict[str, Any]] = Field(default_factory=list)
+    items: list[dict[str, Any]] = Field(default_factory=list)
+    flagged_items: list[dict[str, Any]] = Field(default_factory=list)
+    advised_items: list[dict[str, Any]] = Field(default_factory=list)
+    findings: list[dict[str, Any]] = Field(default_factory=list)
 
-    @property
-    def verdict(self) -> str:
-        """``compliant``, ``not-compliant`` or ``inconclusive``."""
-        return str(self.judgement["verdict"])
+    def states(self) -> dict[str, str]:
+        """The state of each item by its id: required, flagged and advised ones."""
+        everything = (*self.advised_items, *self.flagged_items, *self.items)
+        return {str(item["id"]): str(item["state"]) for item in everything}
 
     def dump(self) -> dict[str, Any]:
         """The document as plain JSON values, keys as written in the file."""

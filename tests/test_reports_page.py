@@ -17,7 +17,7 @@ from reports.page import render
 from reports.read import read_result
 from reports.result import Result
 from reports.timeline import timeline
-from reports.verdict import Judged, VerdictDocument
+from reports.verdict import VerdictDocument
 from reports.write import write_document
 
 NOW = "2026-11-21T03:00:00Z"
@@ -77,36 +77,20 @@ def two() -> list[Result]:
 
 
 def verdict(name: str) -> VerdictDocument:
-    judgement = {
-        "verdict": name,
-        "counts": dict.fromkeys(
-            [
-                "required",
-                "passed",
-                "failed",
-                "blocked",
-                "skipped",
-                "missing",
-                "waived",
-                "not_applicable",
-                "flagged",
-            ],
-            1,
-        ),
-        "capabilities": [],
-        "items": [{"id": "net-10", "state": "failed", "reason": "", "evidence": ""}],
-        "findings": [],
-        "level": {"level": 1, "held_back_by": ["net-10"]},
-    }
-    judged = Judged(
-        result="sha256:0",
-        guideline="2026.11",
-        guideline_digest="sha256:1",
-        program="p",
-        at="2026-11-21",
-        tool="t",
+    words = "required passed failed blocked skipped missing waived not_applicable flagged"
+    return VerdictDocument.model_validate(
+        {
+            "schema": "interop.verdict/1",
+            "verdict": name,
+            "guideline": "2026.11",
+            "program": "p",
+            "at": "2026-11-21",
+            "counts": dict.fromkeys(words.split(" "), 1),
+            "items": [{"id": "net-10", "state": "failed", "reason": "", "evidence": ""}],
+            "level": 1,
+            "held_back_by": ["net-10"],
+        }
     )
-    return VerdictDocument(judged=judged, judgement=judgement)
 
 
 def test_what_differs_in_behaviour_comes_first_and_identities_last(two: list[Result]) -> None:
@@ -147,7 +131,7 @@ def test_the_page_fetches_nothing_and_every_link_has_its_target(two: list[Result
     text = render(
         two,
         {"metal": verdict("not-compliant"), "aws": verdict("compliant")},
-        {"net-10": {"title": "names", "level": 3, "references": [{"title": "RFC 1035"}]}},
+        {"net-10": {"title": "names", "level": 3, "references": ["RFC 1035"]}},
         title="t",
         made=NOW,
     )
