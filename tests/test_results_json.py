@@ -22,7 +22,7 @@ def read(folder: Path, value: object) -> Evidence:
     return load_results(path)
 
 
-def own(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def own(**changes: Any) -> dict[str, Any]:
     return {
         "schema": "interop.result/1",
         "id": "r1",
@@ -180,7 +180,7 @@ def test_ctrf_counts_flaky_tests_and_wrong_summaries(tmp_path: Path) -> None:
     )
 
 
-def allure(folder: Path, number: int, **changes: Any) -> None:  # noqa: ANN401 - any JSON
+def allure(folder: Path, number: int, **changes: Any) -> None:
     value = {"uuid": f"u{number}", "name": "a", "status": "passed", "start": number, **changes}
     (folder / f"{number}-result.json").write_text(json.dumps(value), encoding="utf-8")
 

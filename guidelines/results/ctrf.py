@@ -72,7 +72,7 @@ def recognises(value: object) -> bool:
     )
 
 
-def load(source: Source, value: Any) -> Evidence:  # noqa: ANN401 - JSON is any value
+def load(source: Source, value: Any) -> Evidence:
     """Read a CTRF report. The status after all retries counts; that there were some is noted.
 
     Raises:

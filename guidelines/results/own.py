@@ -64,7 +64,7 @@ def recognises(value: object) -> bool:
     return isinstance(value, dict) and str(value.get("schema", "")).startswith("interop.result/")
 
 
-def load(source: Source, value: Any) -> Evidence:  # noqa: ANN401 - JSON is any value
+def load(source: Source, value: Any) -> Evidence:
     """Read a result document.
 
     Raises:
@@ -153,7 +153,7 @@ def _said(said: dict[str, Any], source: str) -> list[Fact]:
     return [Fact(name=name, value=_frozen(value), source=source) for name, value in said.items()]
 
 
-def _frozen(value: Any) -> FactValue:  # noqa: ANN401 - a fact's value is any value of JSON
+def _frozen(value: Any) -> FactValue:
     """*value* as a fact holds it; anything nested becomes its canonical JSON text."""
     if isinstance(value, list) and not any(isinstance(item, dict | list) for item in value):
         return tuple(value)

@@ -12,7 +12,7 @@ from guidelines.results.source import Limits
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def parse(data: bytes, source: str, limits: Limits, prefix: str = "") -> Any:  # noqa: ANN401
+def parse(data: bytes, source: str, limits: Limits, prefix: str = "") -> Any:
     """The value of the first document of a YAML text; every scalar stays text.
 
     Events are read one by one, so depth, number and size stay bounded before anything is built.
@@ -29,7 +29,7 @@ def parse(data: bytes, source: str, limits: Limits, prefix: str = "") -> Any:  #
         line = event.start_mark.line + 1 if event.start_mark is not None else 0
         return BadDocument(source, f"{prefix}line {line}", expected)
 
-    def place(event: yaml.Event, value: Any) -> None:  # noqa: ANN401
+    def place(event: yaml.Event, value: Any) -> None:
         holder, waiting = stack[-1]
         if isinstance(holder, list):
             holder.append(value)

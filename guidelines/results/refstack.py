@@ -38,7 +38,7 @@ def recognises(value: object) -> bool:
     )
 
 
-def load(source: Source, value: Any) -> Evidence:  # noqa: ANN401 - JSON is any value
+def load(source: Source, value: Any) -> Evidence:
     """Read what RefStack keeps.
 
     Raises:

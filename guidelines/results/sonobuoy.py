@@ -50,9 +50,27 @@ class _Plugin:
     """What the tarball has of one plugin."""
 
     junits: int = 0
-    outcomes: int = 0
     trees: list[tuple[str, bytes]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the tarball has of all plugins."""
+
+    plugins: dict[str, _Plugin] = field(default_factory=dict)
+    newest: datetime | None = None
+
+    def saw(self, member: tarfile.TarInfo) -> None:
+        """Note when a plugin's file was written; the last of them ended the run."""
+        if member.mtime <= 0:
+            return
+        try:
+            written = datetime.fromtimestamp(member.mtime, UTC)
+        except (OverflowError, ValueError, OSError):
+            return
+        if self.newest is None or written > self.newest:
+            self.newest = written
 
 
 class _Forward:
@@ -63,6 +81,7 @@ class _Forward:
         self._source = source
         self._block = limits.token_bytes
         self._position = 0
+        self.ended = False
 
     def tell(self) -> int:
         return self._position
@@ -73,6 +92,7 @@ class _Forward:
         while self._position < position:
             passed = self._stream.read(min(position - self._position, MIB))
             if not passed:
+                self.ended = True
                 break
             self._position += len(passed)
         return self._position
@@ -83,6 +103,7 @@ class _Forward:
                 self._source, f"byte {self._position}", f"a header of {size} bytes in the archive"
             )
         data = self._stream.read(size)
+        self.ended = len(data) < size
         self._position += len(data)
         return data
 
@@ -97,7 +118,7 @@ def recognises(value: object) -> bool:
     )
 
 
-def load_items(source: Source, value: Any) -> Evidence:  # noqa: ANN401 - JSON is any value
+def load_items(source: Source, value: Any) -> Evidence:
     """Read a tree of items, as ``sonobuoy results --mode dump`` or the tarball has it.
 
     Raises:
@@ -117,62 +138,49 @@ def load(source: Source) -> Evidence:
         BadDocument: no plugin's results in it; a member that leads out of the archive; damage.
     """
     collector = Collector(source.name, source.limits)
-    plugins: dict[str, _Plugin] = {}
-    newest: datetime | None = None
-    for name, member, content in _members(source):
-        parts = PurePosixPath(name).parts
-        if parts and parts[-1] == "serverversion.json" and member.size <= MIB:
-            _server_version(content.read(MIB), collector, name)
-        if "plugins" not in parts[:-2]:
-            continue
-        start = parts.index("plugins")
-        plugin = plugins.setdefault(parts[start + 1], _Plugin())
-        if (written := _written(member)) and (newest is None or written > newest):
-            newest = written
-        _read_member(name, parts[start + 2 :], member, content, plugin, collector, source.limits)
-    if not plugins:
+    forward = _Forward(source.stream, source.name, source.limits)
+    found = _Found()
+    try:
+        for member, content in _members(source, forward):
+            _read_member(member, content, found, collector, source.limits)
+    except BadDocument:
+        raise
+    except tarfile.TarError as error:
+        if not forward.ended:
+            raise BadDocument(source.name, "archive", f"expected a whole tar: {error}") from error
+    except (ValueError, OverflowError, EOFError, zlib.error, RecursionError, KeyError) as error:
+        raise BadDocument(source.name, "archive", f"expected a whole tar: {error}") from error
+    if not found.plugins:
         raise BadDocument(source.name, "archive", "no plugins/NAME/ in it; expected Sonobuoy's")
-    for name, plugin in plugins.items():
+    for name, plugin in found.plugins.items():
         if not plugin.junits:
             for where, data in plugin.trees:
                 tree = plain_yaml.parse(data, source.name, source.limits, f"{where} ")
                 _walk(tree, collector, f"{where}:")
         if plugin.errors:
             collector.incomplete(f"plugin {name} reports an error: {', '.join(plugin.errors[:3])}")
-    if source.reader.broke_off:
+    if source.reader.broke_off or forward.ended:
         collector.incomplete("the archive breaks off in the middle")
-    return collector.evidence(FORMAT, source.digest, finished=newest)
+    return collector.evidence(FORMAT, source.digest, finished=found.newest)
 
 
-def _members(source: Source) -> Iterator[tuple[str, tarfile.TarInfo, IO[bytes]]]:
+def _members(source: Source, forward: _Forward) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
     """Plain files of the archive in order; each is readable until the next is asked for."""
-    where = "archive"
-    try:
-        archive = tarfile.open(  # noqa: SIM115 - reads from a stream its caller closes
-            fileobj=cast("IO[bytes]", _Forward(source.stream, source.name, source.limits)),
-            mode="r:",
-            errors="replace",
-        )
-        number = 0
-        while (member := archive.next()) is not None:
-            archive.members = []  # type: ignore[attr-defined]
-            number += 1
-            if number > source.limits.members:
-                raise BadDocument(source.name, "archive", f"more than {number - 1} members")
-            where = member.name[:200]
-            _refuse_escape(source.name, member)
-            if not member.isreg() or member.issparse():
-                continue
-            content = archive.extractfile(member)
-            if content is not None:
-                yield member.name, member, content
-    except BadDocument:
-        raise
-    except tarfile.TarError as error:
-        if not source.reader.broke_off:
-            raise BadDocument(source.name, where, f"expected an intact tar: {error}") from error
-    except (ValueError, OverflowError, EOFError, zlib.error, RecursionError, KeyError) as error:
-        raise BadDocument(source.name, where, f"expected an intact tar: {error}") from error
+    archive = tarfile.open(  # noqa: SIM115 - reads from a stream its caller closes
+        fileobj=cast("IO[bytes]", forward), mode="r:", errors="replace"
+    )
+    number = 0
+    while (member := archive.next()) is not None:
+        archive.members = []  # type: ignore[attr-defined]
+        number += 1
+        if number > source.limits.members:
+            raise BadDocument(source.name, "archive", f"more than {number - 1} members")
+        _refuse_escape(source.name, member)
+        if not member.isreg() or member.issparse():
+            continue
+        content = archive.extractfile(member)
+        if content is not None:
+            yield member, content
 
 
 def _refuse_escape(source: str, member: tarfile.TarInfo) -> None:
@@ -184,24 +192,30 @@ def _refuse_escape(source: str, member: tarfile.TarInfo) -> None:
 
 
 def _read_member(
-    name: str,
-    parts: tuple[str, ...],
     member: tarfile.TarInfo,
     content: IO[bytes],
-    plugin: _Plugin,
+    found: _Found,
     collector: Collector,
     limits: Limits,
 ) -> None:
-    if parts[0] == "errors":
+    name = member.name
+    parts = PurePosixPath(name).parts
+    if parts[-1:] == ("serverversion.json",) and member.size <= MIB:
+        _server_version(content.read(MIB), collector, name)
+    if "plugins" not in parts[:-2]:
+        return
+    start = parts.index("plugins")
+    plugin = found.plugins.setdefault(parts[start + 1], _Plugin())
+    found.saw(member)
+    inner = parts[start + 2 :]
+    if inner[0] == "errors":
         plugin.errors.append(name)
-    elif parts[0] == "results" and parts[-1].lower().endswith(".xml"):
+    elif inner[0] == "results" and inner[-1].lower().endswith(".xml"):
         stream = io.BufferedReader(cast("io.RawIOBase", content))
         if b"<testsuite" in stream.peek(4096)[:4096]:
-            before = collector.outcomes
             junit.read(stream, None, collector, limits, f"{name}:")
             plugin.junits += 1
-            plugin.outcomes += collector.outcomes - before
-    elif parts == ("sonobuoy_results.yaml",):
+    elif inner == ("sonobuoy_results.yaml",):
         if member.size > _META_BYTES:
             collector.incomplete(f"{name} has {member.size} bytes and was not read")
         else:
@@ -221,13 +235,6 @@ def _server_version(data: bytes, collector: Collector, name: str) -> None:
         collector.note(f"{name} is no version of a Kubernetes server")
         return
     collector.facts.append(Fact(name="kubernetes-version", value=version.gitVersion, source="api"))
-
-
-def _written(member: tarfile.TarInfo) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(member.mtime, UTC) if member.mtime > 0 else None
-    except (OverflowError, ValueError, OSError):
-        return None
 
 
 def _walk(value: object, collector: Collector, prefix: str) -> None:

@@ -24,7 +24,7 @@ class Foreign(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
-def parse(data: bytes, source: str, limits: Limits) -> Any:  # noqa: ANN401 - JSON is any value
+def parse(data: bytes, source: str, limits: Limits) -> Any:
     """The value of a JSON text.
 
     Raises:
