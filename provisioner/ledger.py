@@ -32,8 +32,8 @@ class Ledger:
     """The open ledger of one run.
 
     Args:
-        path: ``results/RUN/ledger.jsonl``, or ``ledger-PART.jsonl`` where several processes work for
-            one run: each has its own, and its own tokens. Made with its folder when missing.
+        path: ``results/RUN/ledger.jsonl``, or ``ledger-PART.jsonl`` where several processes work
+            for one run: each has its own, and its own tokens. Made with its folder when missing.
         run: the id of the run; must agree with a file that exists.
         expires: RFC 3339 time after which anybody may reap, for new files.
         clock: gives the time of each record.
