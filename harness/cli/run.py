@@ -1,0 +1,155 @@
+"""``interop run``, ``resume`` and ``rerun``: test platforms against a guideline."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from guidelines.catalog import load_guideline
+from guidelines.errors import BadDocument
+from harness.cli.platforms import FILES
+from harness.config import read_platforms
+from harness.run import Run
+from harness.run_spec import RunSpec, new_id, times
+from reports.matrix import worst
+from reports.read import read_result
+
+RESULTS = click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("results"),
+    show_default=True,
+    help="Folder in which the run's folder is made.",
+)
+OUTCOMES = ("failed", "blocked", "skipped", "not-applicable", "passed", "missing")
+
+
+@click.command("run")
+@click.option("-p", "--platform", "names", multiple=True, required=True, help="Platform to test.")
+@FILES
+@click.option("--guideline", default="2026.11", show_default=True, help="Guideline id or file.")
+@click.option("--program", default=None, help="Program to judge by. [default: by platform]")
+@click.option("--workload", default="reference", show_default=True, help="Workload name or file.")
+@click.option("--select", multiple=True, help="Check id or chapter to run, such as net-09 or net.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Workload parameter.")
+@click.option("--seed", type=int, default=None, help="Seed of generated examples.")
+@click.option(
+    "--keep-on-failure",
+    type=click.FloatRange(0, 24),
+    default=0.0,
+    metavar="HOURS",
+    help="Let the workload stand that long when the verdict is not compliant.",
+)
+@RESULTS
+def run_command(
+    names: tuple[str, ...],
+    files: tuple[Path, ...],
+    guideline: str,
+    program: str | None,
+    workload: str,
+    select: tuple[str, ...],
+    sets: tuple[str, ...],
+    seed: int | None,
+    keep_on_failure: float,
+    results: Path,
+) -> int:
+    """Stand a workload up on each platform, check it, judge it, and write one report.
+
+    Exits 0 when every platform is compliant, 1 when one is not, 2 on bad input and 3 when one
+    could not be judged. Ctrl-C tears everything down; a second one prints the reap command.
+    """
+    platforms = read_platforms(files)
+    for name in names:
+        platforms.get(name)
+    layers = sorted({source.file.resolve() for source in platforms.sources.values()})
+    now, started, expires = times()
+    spec = RunSpec(
+        id=new_id(now),
+        platforms=list(dict.fromkeys(names)),
+        files=[path.resolve() for path in files] or layers,
+        guideline=guideline,
+        program=program,
+        workload=workload,
+        select=_selected(select, guideline),
+        sets=_pairs(sets),
+        seed=seed if seed is not None else random.SystemRandom().randrange(2**32),
+        keep_on_failure=keep_on_failure,
+        started=started,
+        expires=expires,
+    )
+    return Run(spec, results / spec.id, Console()).execute()
+
+
+@click.command("resume")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def resume_command(folder: Path) -> int:
+    """Go on with the run in FOLDER: what was created and checked is not done again."""
+    return Run(RunSpec.load(folder), folder, Console(), resumed=True).execute()
+
+
+@click.command("rerun")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--only", default="failed,blocked", show_default=True, help="Outcomes to repeat.")
+@RESULTS
+def rerun_command(folder: Path, only: str, results: Path) -> int:
+    """Repeat the checks of the run in FOLDER that ended in certain ways, as a run of its own."""
+    parent = RunSpec.load(folder)
+    wanted = {word.strip() for word in only.split(",") if word.strip()}
+    unknown = sorted(wanted - set(OUTCOMES))
+    if unknown or not wanted:
+        known = ", ".join(OUTCOMES)
+        raise BadDocument("--only", unknown[0] if unknown else "", f"expected any of {known}")
+    repeat: dict[str, list[str]] = {}
+    for name in parent.platforms:
+        document = read_result(folder / name)
+        by_id: dict[str, list] = {}  # type: ignore[type-arg]
+        for record in document.checks:
+            by_id.setdefault(record.id, []).append(record)
+        ids = [id_ for id_, records in by_id.items() if worst(records) in wanted]
+        if ids:
+            repeat[name] = ids
+    if not repeat:
+        click.echo(f"nothing to repeat: no check of {folder} is {only.replace(',', ' or ')}")
+        return 0
+    now, started, expires = times()
+    spec = parent.model_copy(
+        update={
+            "id": new_id(now),
+            "platforms": list(repeat),
+            "only": repeat,
+            "started": started,
+            "expires": expires,
+            "parent": parent.id,
+        }
+    )
+    return Run(spec, results / spec.id, Console()).execute()
+
+
+def _selected(words: tuple[str, ...], reference: str) -> list[str]:
+    """Check ids of the guideline that the words name: an id, a chapter, or a capability."""
+    if not words:
+        return []
+    guideline = load_guideline(reference)
+    chosen: list[str] = []
+    for word in (part for words_ in words for part in words_.split(",")):
+        capability = guideline.capabilities.get(word)
+        ids = [check.id for check in capability.checks] if capability else []
+        ids += [id_ for id_ in guideline.checks if id_ == word or id_.startswith(f"{word}-")]
+        if not ids:
+            raise BadDocument("--select", word, f"guideline {guideline.id} has no such check")
+        chosen += ids
+    return list(dict.fromkeys(chosen))
+
+
+def _pairs(sets: tuple[str, ...]) -> dict[str, str]:
+    """``KEY=VALUE`` words as a mapping."""
+    pairs = {}
+    for word in sets:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise BadDocument("--set", word, "expected KEY=VALUE")
+        pairs[key] = value
+    return pairs

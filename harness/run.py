@@ -1,0 +1,180 @@
+"""A run: every platform side by side, then the verdicts, the page and the matrix."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from guidelines.catalog import load_guideline
+from harness.config import read_platforms
+from harness.events import Events
+from harness.mask import Masker
+from harness.outcome import catalogue, program_for, settle, write_page
+from harness.platform_run import PlatformRun
+from harness.progress import Progress
+from harness.run_spec import RunSpec
+from harness.standing import Standing, make_key
+from provisioner.platform import open_driver
+from provisioner.waiting import Cancel
+from reports.matrix import matrix
+from reports.read import read_result, read_verdict
+from reports.result import Result
+from reports.terminal import checks as check_table
+from reports.terminal import verdicts as verdict_table
+from reports.verdict import VerdictDocument
+
+EXIT = {"compliant": 0, "not-compliant": 1, "inconclusive": 3}
+
+
+class Run:
+    """One run in its folder. ``execute`` returns the exit code."""
+
+    def __init__(
+        self, spec: RunSpec, folder: Path, console: Console, *, resumed: bool = False
+    ) -> None:
+        self.spec = spec
+        self.folder = folder.resolve()
+        self.console = console
+        self.resumed = resumed
+        self.cancel = Cancel()
+        self.cancelled = threading.Event()
+        self.guideline = load_guideline(spec.guideline)
+        self.platforms = read_platforms(spec.files)
+
+    def execute(self) -> int:
+        """Do the whole run.
+
+        Bad input of any kind raises before anything is created. An error of one platform never
+        stops the others.
+        """
+        configs = {name: self.platforms.get(name) for name in self.spec.platforms}
+        with ExitStack() as stack:
+            runs: dict[str, PlatformRun] = {}
+            finished = [name for name in configs if (self.folder / name / "result.json").exists()]
+            self.folder.mkdir(parents=True, exist_ok=self.resumed)
+            self.spec.save(self.folder)
+            key = make_key(self.folder)
+            masker = Masker([*self.platforms.secrets, key.read_text(encoding="utf-8")])
+            progress = Progress(self.console, tuple(configs))
+            events = Events(self.folder / "events.jsonl", masker, (progress,))
+            drivers = {}
+            for name, config in configs.items():
+                if name not in finished:
+                    drivers[name] = open_driver(config)
+                    stack.callback(drivers[name].close)
+            standing = {
+                name: Standing.plan(
+                    self.spec,
+                    configs[name],
+                    driver,
+                    self.folder,
+                    key,
+                    events,
+                    self.cancel,
+                    list(self.guideline.checks),
+                )
+                for name, driver in drivers.items()
+            }
+            for name, stands in standing.items():
+                stack.callback(stands.close)
+                program_for(self.guideline, stands.description.features, self.spec.program)
+                runs[name] = PlatformRun(
+                    spec=self.spec,
+                    folder=self.folder / name,
+                    config=configs[name],
+                    driver=drivers[name],
+                    description=stands.description,
+                    standing=stands,
+                    events=events,
+                    cancelled=self.cancelled,
+                    keep=self._keep,
+                    key=key,
+                    ledger=self.folder / "ledger.jsonl",
+                )
+            self.console.print(
+                f"run {self.spec.id}: {', '.join(configs)} against {self.guideline.id},"
+                f" workload {self.spec.workload}, seed {self.spec.seed}",
+                highlight=False,
+            )
+            with self._interruptible(), progress:
+                self._side_by_side(runs)
+        return self._tell(list(configs))
+
+    def _side_by_side(self, runs: dict[str, PlatformRun]) -> None:
+        """Every platform in a thread of its own; a bug in one is told, not swallowed."""
+        with ThreadPoolExecutor(max_workers=max(1, len(runs))) as pool:
+            futures = {name: pool.submit(self._one, run) for name, run in runs.items()}
+            for name, future in futures.items():
+                error = future.exception()
+                if error is not None:
+                    text = "".join(traceback.format_exception(error))
+                    (self.folder / name).mkdir(parents=True, exist_ok=True)
+                    (self.folder / name / "error.log").write_text(text, encoding="utf-8")
+                    self.console.print(f"{name}: internal error: {error}", markup=False)
+
+    def _one(self, run: PlatformRun) -> None:
+        """One platform, up to its verdict."""
+        result = run.execute()
+        program = program_for(self.guideline, run.description.features, self.spec.program)
+        verdict = settle(run.folder, result, self.guideline, program, datetime.now(UTC).date())
+        run.events.tell(run.config.name, "phase", "judged", verdict.verdict)
+
+    def _keep(self, result: Result) -> bool:
+        """Whether the workload is to stand on: asked for, and something did not pass."""
+        bad = any(record.outcome in ("failed", "blocked") for record in result.checks)
+        return self.spec.keep_on_failure > 0 and (bad or not result.complete)
+
+    def _tell(self, names: list[str]) -> int:
+        """Write the page, print the matrix, and say where the report is."""
+        results: list[Result] = []
+        verdicts: dict[str, VerdictDocument] = {}
+        for name in names:
+            if (self.folder / name / "verdict.json").exists():
+                results.append(read_result(self.folder / name))
+                verdicts[name] = read_verdict(self.folder / name)
+        page = self.folder / "report.html"
+        if results:
+            write_page(page, results, verdicts, self.guideline, f"Interop run {self.spec.id}")
+            states = {name: verdict.states() for name, verdict in verdicts.items()}
+            programs = sorted({verdict.program for verdict in verdicts.values()})
+            about = catalogue(self.guideline, programs) if not self.spec.select else None
+            self.console.print(check_table(matrix(results, states, about)))
+            self.console.print()
+            self.console.print(verdict_table(verdicts))
+            self.console.print(f"\nreport: {page}", soft_wrap=True, highlight=False)
+        lost = [name for name in names if name not in verdicts]
+        for name in lost:
+            self.console.print(f"{name}: no result; see {self.folder / name}", highlight=False)
+        codes = [EXIT[verdict.verdict] for verdict in verdicts.values()]
+        if lost:
+            codes.append(3)
+        return 1 if 1 in codes else max(codes, default=3)
+
+    def _interruptible(self) -> ExitStack:
+        """While this holds, the first interrupt tears down and the second gives the command."""
+        stack = ExitStack()
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            self.cancel.request("interrupted")
+            self.cancelled.set()
+            if self.cancel.requests == 1:
+                text = "interrupted: taking everything down; once more to stop at once"
+                self.console.print(text)
+            else:
+                files = " ".join(f"--platforms {file}" for file in self.spec.files)
+                print(f"interop reap --run {self.folder} {files} --yes", flush=True)  # noqa: T201
+                os._exit(130)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.signal(number, interrupt)
+            stack.callback(signal.signal, number, before)
+        return stack
