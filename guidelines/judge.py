@@ -196,12 +196,12 @@ def _remarks(item: Item, decision: Decision, at: date) -> list[Finding]:
         found.append(_finding("conflicting-evidence", "warning", path, decision.conflict))
     if decision.ambiguous:
         found.append(_finding("ambiguous-match", "warning", path, decision.ambiguous))
-    if decision.undated:
-        message = "the evidence has no date, so its age cannot be told"
-        found.append(_finding("undated-evidence", "warning", path, message))
     record = decision.record
     if record is None:
         return found
+    if decision.undated:
+        message = "the document has no date, so its age cannot be told"
+        found.append(_finding("undated-evidence", "warning", record.evidence.source, message))
     if record.mixed:
         message = "passed and failed in one document; the failure counts"
         found.append(_finding("unstable-item", "warning", path, message))

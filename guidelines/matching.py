@@ -58,7 +58,7 @@ class Ambiguities:
         self._ids = {
             identifier: tuple(found)
             for identifier, found in by_id.items()
-            if len(found) > 1 and not _are_one_renamed(found)
+            if len(found) > 1 and not are_one_renamed(found)
         }
 
     def of_alias(self, check: CheckDef, alias: str) -> str:
@@ -161,7 +161,7 @@ def _bare(identifier: str) -> str:
     return uuid_of(identifier) or identifier.lower().removeprefix("id-")
 
 
-def _are_one_renamed(found: Mapping[str, CheckDef]) -> bool:
+def are_one_renamed(found: Mapping[str, CheckDef]) -> bool:
     """Tell whether checks that share an id are linked by their aliases into one."""
     names = list(found)
     reached = {names[0]}

@@ -180,12 +180,7 @@ def _plain_reason(state: State, records: int) -> str:
 
 
 def _from_facts(item: Item, evidence: Evidence) -> Record | None:
-    wanted = {expected.fact for expected in item.check.expects}
-    facts = [
-        fact
-        for fact in evidence.facts
-        if fact.name in wanted and fact.check in {None, item.check.id}
-    ]
+    facts = _free_facts(item, evidence)
     if not facts:
         return None
     record = Record(
@@ -202,7 +197,19 @@ def _facts_of(item: Item, evidence: Evidence) -> list[Fact]:
     if not item.check.expects:
         return []
     ids = {item.check.id, *item.check.aliases}
+    if item.check.judged_by_facts:
+        return _free_facts(item, evidence)
     return [fact for fact in evidence.facts if fact.check in ids]
+
+
+def _free_facts(item: Item, evidence: Evidence) -> list[Fact]:
+    """Facts of a check that is decided by facts: they need not say which check they are for."""
+    wanted = {expected.fact for expected in item.check.expects}
+    return [
+        fact
+        for fact in evidence.facts
+        if fact.name in wanted and fact.check in {None, item.check.id}
+    ]
 
 
 def _with_facts(record: Record, item: Item, facts: Sequence[Fact]) -> Record:
