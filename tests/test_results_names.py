@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guidelines.results.names import plain, read_name, uuid_of
+from guidelines.results.names import demanded_forms, plain, read_name, uuid_of
 
 UUID = "0146f675-ffbd-4208-b3a4-60eb628dbc5e"
 
@@ -54,6 +54,28 @@ def test_a_scenario_is_shown_and_matches_with_and_without() -> None:
 
     assert name.display == "a.b.T.test_x(ipv6)"
     assert {"a.b.T.test_x", "a.b.T.test_x(ipv6)", f"a.b.T.test_x[id-{UUID}]"} <= name.forms
+
+
+@pytest.mark.parametrize(
+    ("demanded", "recorded", "expected"),
+    [
+        ("a.b.test_x", "a.b.test_x(ipv6)", True),
+        ("a.b.test_x(ipv6)", "a.b.test_x(ipv6)", True),
+        ("a.b.test_x(ipv4)", "a.b.test_x(ipv6)", False),
+        ("a.b.test_x(ipv4)", "a.b.test_x", False),
+        (f"a.b.test_x(ipv4)[id-{UUID}]", f"a.b.test_x(ipv6)[id-{UUID}]", False),
+        (f"a.b.test_x(ipv4)[id-{UUID}]", "a.b.test_x(ipv4)", True),
+        (f"a.b.test_x[id-{UUID},smoke]", f"a.b.test_x[id-{UUID}]", True),
+        ("a.b.test_x[p1]", "a.b.test_x[p2]", False),
+        ("[sig] x [Conformance]", "[It] [sig] x [Conformance]", True),
+        ("[sig] x (slow)", "[It] [sig] x (slow)", True),
+        ("it&#39;s", "it's", True),
+    ],
+)
+def test_one_scenario_is_no_evidence_for_another(
+    demanded: str, recorded: str, expected: bool
+) -> None:
+    assert bool(demanded_forms(demanded) & read_name(recorded).forms) is expected
 
 
 def test_the_idempotent_id_is_found() -> None:

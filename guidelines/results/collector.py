@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from guidelines.errors import BadDocument
@@ -61,12 +60,6 @@ def _telling_line(text: str) -> str:
     return next((line for line in text.splitlines() if line.strip()), "")
 
 
-@dataclass(slots=True)
-class _Seen:
-    times: int = 0
-    statuses: set[Status] = field(default_factory=set)
-
-
 class Collector:
     """Outcomes of one document in order, counted as they come.
 
@@ -84,7 +77,9 @@ class Collector:
         self._repeats = repeats
         self._outcomes: list[Outcome] = []
         self._notes: list[str] = []
-        self._seen: dict[str, _Seen] = {}
+        self._first: dict[str, Status] = {}
+        self._again: dict[str, set[Status]] = {}
+        self._distinct = 0
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
 
@@ -152,9 +147,10 @@ class Collector:
             self.complete = False
             self.count("that began and did not end", display)
         if not self._repeats and read.fixture is None and read.forms:
-            seen = self._seen.setdefault(display, _Seen())
-            seen.times += 1
-            seen.statuses.add(status)
+            first = self._first.setdefault(display, status)
+            if len(self._first) == self._distinct:
+                self._again.setdefault(display, {first}).add(status)
+            self._distinct = len(self._first)
 
     def _fixture(
         self, fixture: str, scope: str | None, status: Status, display: str
@@ -222,9 +218,8 @@ class Collector:
             notes.append("there is no outcome in it")
         for kind, number in self._counts.items():
             notes.append(f"{_items(number)} {kind}: {_listed(self._examples[kind], number)}")
-        again = {name: seen for name, seen in self._seen.items() if seen.times > 1}
-        alike = [name for name, seen in again.items() if len(seen.statuses) == 1]
-        unlike = [name for name, seen in again.items() if len(seen.statuses) > 1]
+        alike = [name for name, seen in self._again.items() if len(seen) == 1]
+        unlike = [name for name, seen in self._again.items() if len(seen) > 1]
         if alike:
             notes.append(
                 f"{_items(len(alike))} recorded more than once: {_listed(alike, len(alike))}"

@@ -17,6 +17,10 @@ _UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F
 _IDEMPOTENT = re.compile(rf"[\[,]\s*id-({_UUID})\s*[\],]")
 _IS_UUID = re.compile(rf"(?:id-)?({_UUID})\Z")
 _DECORATED = re.compile(r"(?P<base>[^\s\[\]()]+)(?P<marks>(?:\[[^\[\]]*\]|\([^()]*\))+)\Z")
+# The common cases, short enough to be shown: nothing to take off, or Tempest's attributes.
+_COMMON_NAME = re.compile(
+    rf"([A-Za-z0-9_.\-]{{1,400}})(\[(?:[a-z0-9_\-]+,)*?id-({_UUID})(?:,[a-z0-9_\-]+)*\])?\Z"
+)
 _MARK = re.compile(r"\[[^\[\]]*\]|\([^()]*\)")
 _FIXTURE = re.compile(r"(setUpClass|setUpModule|tearDownClass|tearDownModule) \(([^\s()]+)\)")
 _IMPORT_FAILURE = re.compile(
@@ -105,6 +109,14 @@ def read_name(written: str, *, qualifiers: Iterable[str] = ()) -> TestName:
         written: the name as the document has it.
         qualifiers: what may stand in front of it (a class name); each adds ``QUALIFIER.NAME``.
     """
+    if not qualifiers and (match := _COMMON_NAME.match(written)):
+        base, attributes, uuid = match.groups()
+        if attributes is not None:
+            return TestName(
+                display=base, forms=frozenset((written, base)), idempotent_id=uuid.lower()
+            )
+        if not base.startswith("unittest"):
+            return TestName(display=base, forms=frozenset((base,)))
     forms: set[str] = set()
     best = ""
     identifier: str | None = None
@@ -134,6 +146,19 @@ def read_name(written: str, *, qualifiers: Iterable[str] = ()) -> TestName:
         scope=scope,
         encoded=layers,
     )
+
+
+def demanded_forms(name: str) -> frozenset[str]:
+    """Every form in which a record may bear a demanded *name*.
+
+    Unlike the forms of a record, they keep the scenario: a record of ``(ipv6)`` is evidence for
+    the test as such, and none for its ``(ipv4)``.
+    """
+    read = read_name(name)
+    scenarios = [mark for mark in _MARK.findall(read.display) if mark[0] == "("]
+    if not read.display.endswith(")") or " " in read.display or not scenarios:
+        return read.forms | {name}
+    return frozenset(form for form in read.forms if scenarios[-1] in form) | {name}
 
 
 def uuid_of(text: str | None) -> str | None:
@@ -166,6 +191,8 @@ def _is_attributes(mark: str, base: str) -> bool:
 
 
 def _fixture(text: str) -> tuple[str | None, str | None]:
+    if " (" not in text and ".loader." not in text:
+        return None, None
     if match := _FIXTURE.search(text):
         return match[1], match[2]
     if match := _IMPORT_FAILURE.match(text):

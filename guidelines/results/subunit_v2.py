@@ -6,15 +6,14 @@ import io
 import re
 import struct
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from subunit import ByteStreamToStreamResult
 
 from guidelines.errors import BadDocument
 from guidelines.evidence import Evidence, Status
 from guidelines.results.collector import Collector, Excerpt, reason_of
-from guidelines.results.instants import in_utc
 from guidelines.results.source import Source
 
 FORMAT = "subunit-v2"
@@ -40,7 +39,7 @@ _ENDINGS = {
 class _Running:
     started: datetime | None = None
     seen: bool = False
-    texts: dict[str, Excerpt] = field(default_factory=dict)
+    texts: dict[str, Excerpt] | None = None
 
 
 class _PacketSource:
@@ -56,12 +55,12 @@ class _PacketSource:
         self.passed_over = 0
 
     def read(self, size: int) -> bytes:
+        if size > 1:
+            return self._stream.read(size)
         if size == 1:
             byte = self._stream.read(1)
             return byte if byte in (b"\xb3", b"") else self._next_packet(byte)
-        if size < 0:
-            return b""
-        return self._stream.read(size)
+        return b""
 
     def _next_packet(self, last: bytes) -> bytes:
         self.passed_over += 1
@@ -85,6 +84,7 @@ class _Listener:
         self.started: datetime | None = None
         self.finished: datetime | None = None
         self._collector = collector
+        self._limit = collector.limits.outcomes
         self._running: dict[tuple[str, str | None], _Running] = {}
         self._listed: set[str] = set()
         self._ended: set[str] = set()
@@ -118,18 +118,20 @@ class _Listener:
             return
         if test_status == "exists":
             self._listed.add(test_id)
-            if len(self._listed) > self._collector_limit:
+            if len(self._listed) > self._limit:
                 raise BadDocument(self._collector.source, "packets", "too many listed tests")
             return
         key = (test_id, route_code)
         running = self._running.get(key)
         if running is None:
             running = self._running[key] = _Running()
-            if len(self._running) > self._collector_limit:
+            if len(self._running) > self._limit:
                 raise BadDocument(self._collector.source, "packets", "too many tests at once")
         if file_bytes is not None and file_name is not None and file_name.startswith(_TELLING):
             kind = next(kind for kind in _TELLING if file_name.startswith(kind))
             text = bytes(file_bytes[-8192:]).decode("utf-8", "replace")
+            if running.texts is None:
+                running.texts = {}
             running.texts.setdefault(kind, Excerpt()).add(text)
         if test_status is None:
             return
@@ -154,10 +156,6 @@ class _Listener:
             self._collector.incomplete("the stream stops in the middle of a packet")
         if self._damaged:
             self._collector.incomplete(f"{self._damaged} damaged packets were passed over")
-
-    @property
-    def _collector_limit(self) -> int:
-        return self._collector.limits.outcomes
 
     @property
     def damaged(self) -> bool:
@@ -186,15 +184,9 @@ class _Listener:
         status, reason = _ENDINGS[ending]
         if ending in ("xfail", "uxsuccess"):
             self._collector.count(f"with the ending {ending}, counted as failed", test_id)
-        if status is not Status.PASSED:
-            told = next(
-                (
-                    reason_of(None, str(running.texts[kind]))
-                    for kind in _TELLING
-                    if kind in running.texts
-                ),
-                "",
-            )
+        if running.texts and status is not Status.PASSED:
+            kind = next(kind for kind in _TELLING if kind in running.texts)
+            told = reason_of(None, str(running.texts[kind]))
             if told:
                 reason = f"{reason}: {told}" if ending in ("xfail", "uxsuccess") else told
         self._record(test_id, status, reason, running, timestamp)
@@ -217,7 +209,8 @@ class _Listener:
             status,
             where=f"test[{self._collector.outcomes + 1}]",
             reason=reason,
-            finished=in_utc(finished) if finished is not None else None,
+            # Subunit's timestamps are UTC; only the zone's object differs from ours.
+            finished=finished.replace(tzinfo=UTC) if finished is not None else None,
             seconds=seconds,
         )
 
