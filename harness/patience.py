@@ -18,6 +18,7 @@ DEFAULTS: Mapping[str, float] = {
     "init": 240.0,  # initialisation says it is finished
     "api": 30.0,
     "command": 60.0,
+    "clock": 5.0,  # a clock may be off by so much (guideline 2026.11, time-01)
     "power": 10.0,  # a controller's power state follows reality (bmc-01)
     "boot-device": 70.0,  # a boot override expires after 60 s (IPMI 2.0, 28.12)
 }

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from provisioner.resources import Rule
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
@@ -129,6 +131,17 @@ class Metadata(Protocol):
     """Tags of a resource that exists already."""
 
     def update_tags(self, tags: Mapping[str, str]) -> None: ...
+
+
+@runtime_checkable
+class Rules(Protocol):
+    """The rules of a firewall that exists; a change works on every machine that has it."""
+
+    def allow(self, rule: Rule) -> None:
+        """Let something in. Allowing what is allowed already is no error."""
+
+    def revoke(self, rule: Rule) -> None:
+        """Let it in no more. Revoking what is not there is no error."""
 
 
 @runtime_checkable
