@@ -7,16 +7,9 @@ the console and what a label on its case says.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Protocol
 
-
-class BootDevice(StrEnum):
-    """What the firmware is told to try first at one power-on or reset."""
-
-    DEFAULT = "default"  # the firmware's own order: first disk, then network
-    DISK = "disk"
-    NETWORK = "network"
+from provisioner.features import BootChoice
 
 
 class LabMachine(Protocol):
@@ -57,8 +50,11 @@ class LabMachine(Protocol):
     def power(self) -> bool:
         """Whether it is on, as a look at the machine says, not as was last asked."""
 
-    def power_on(self, device: BootDevice) -> None:
-        """Switch on and boot from *device*; does nothing if it is on."""
+    def power_on(self, boot: BootChoice) -> None:
+        """Switch on and boot from there; does nothing if it is on.
+
+        ``default`` is the firmware's own order: first disk, then network.
+        """
 
     def power_off(self) -> None:
         """Pull the plug; does nothing if it is off."""
@@ -66,8 +62,8 @@ class LabMachine(Protocol):
     def shutdown(self) -> None:
         """Press the power button; the guest decides. Does nothing if it is off."""
 
-    def reset(self, device: BootDevice) -> None:
-        """Press the reset button and boot from *device*; does nothing if it is off."""
+    def reset(self, boot: BootChoice) -> None:
+        """Press the reset button and boot from there; does nothing if it is off."""
 
     def nmi(self) -> None:
         """Send a diagnostic interrupt; does nothing if it is off."""
@@ -84,8 +80,5 @@ class LabMachine(Protocol):
     def console_write(self, data: bytes) -> None:
         """Type *data* on the serial line; lost if the machine is off."""
 
-    def booted_from(self) -> BootDevice | None:
+    def booted_from(self) -> BootChoice | None:
         """What the last power-on or reset asked the firmware for; None before the first."""
-
-    def load(self) -> float:
-        """Processor use of the last seconds, 0 to 1: what a temperature sensor follows."""

@@ -68,7 +68,7 @@ class Space:
             PlatformFault: a command failed; what was made before it is removed again.
         """
         RUN.mkdir(mode=0o755, exist_ok=True)
-        was_mount = NETNS.is_mount()
+        was_mount = _is_mount(NETNS)
         run("ip", "netns", "add", self.namespace)
         if not was_mount:
             MOUNT_MARK.touch()
@@ -132,9 +132,15 @@ class Space:
         """Delete the lab's namespaces with all that is in them; none there is fine."""
         for name in self.namespaces():
             run("ip", "netns", "del", name)
-        if MOUNT_MARK.exists() and NETNS.is_mount() and not any(NETNS.iterdir()):
+        if MOUNT_MARK.exists() and _is_mount(NETNS) and not any(NETNS.iterdir()):
             run("umount", str(NETNS))
             MOUNT_MARK.unlink()
+
+
+def _is_mount(path: Path) -> bool:
+    """Whether something is mounted there; unlike ``Path.is_mount`` it knows bind mounts."""
+    with Path("/proc/self/mountinfo").open(encoding="utf-8") as lines:
+        return any(line.split()[4] == str(path) for line in lines)
 
 
 def run(*argv: str) -> str:

@@ -1,0 +1,234 @@
+"""What a running lab knows of itself: its processes, their readiness, and how to end it all.
+
+Everything is in the lab's folder under /run/interop, so that ``lab down`` needs nobody's memory
+and works after every daemon was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from provisioner.lab.space import Space
+
+MARK = "INTEROP_LAB_STATE"  # in the environment of every process of a lab, children included
+DEFECTS = "INTEROP_LAB_DEFECTS"
+LEAVE_S = 10.0  # how long a process may take to leave after SIGTERM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process, told from a later one of the same number by its start time."""
+
+    name: str
+    pid: int
+    started: int  # clock ticks after boot, field 22 of /proc/PID/stat
+
+    def alive(self) -> bool:
+        """Whether this very process still runs; a zombie does not."""
+        return start_time(self.pid) == self.started
+
+
+def start_time(pid: int) -> int | None:
+    """Start time of a process in clock ticks after boot; None if it is gone or a zombie.
+
+    Source: proc(5), /proc/PID/stat; the command in field 2 may hold spaces and parentheses.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+class State:
+    """The folder of one lab."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.path = space.state_dir
+
+    def create(self) -> None:
+        """Make the folder; only its owner may look into it."""
+        self.path.mkdir(parents=True, mode=0o700, exist_ok=True)
+        self.path.chmod(0o700)
+        (self.path / "processes").mkdir(exist_ok=True)
+        (self.path / "log").mkdir(exist_ok=True)
+
+    def folder(self, name: str) -> Path:
+        """A folder of one's own within the lab's state."""
+        path = self.path / name
+        path.mkdir(mode=0o700, exist_ok=True)
+        return path
+
+    def log(self, name: str) -> Path:
+        """Where the process *name* writes what it has to say."""
+        return self.path / "log" / f"{name}.log"
+
+    # -- processes -----------------------------------------------------------------------------
+
+    def spawn(self, name: str, argv: Sequence[str], *, inside: bool = False) -> int:
+        """Start a process of the lab in a session of its own and note it; returns its pid.
+
+        Args:
+            name: what it is called in the registry and its log file.
+            argv: the command.
+            inside: start it within the lab's network namespace.
+        """
+        command = self.space.inside(argv) if inside else list(argv)
+        environment = {**os.environ, MARK: str(self.path)}
+        with self.log(name).open("ab") as log:
+            started = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
+                start_new_session=True, close_fds=True,
+            )  # fmt: skip
+        self.record(name, started.pid)
+        return started.pid
+
+    def record(self, name: str, pid: int) -> None:
+        """Note a process that somebody else started; one that is gone already is not noted."""
+        started = start_time(pid)
+        if started is not None:
+            self._write(f"processes/{name}.json", json.dumps({"pid": pid, "started": started}))
+
+    def forget(self, name: str) -> None:
+        """Strike a process that was seen to end."""
+        (self.path / "processes" / f"{name}.json").unlink(missing_ok=True)
+
+    def processes(self) -> list[Process]:
+        """Those noted, alive or not, by name."""
+        found = []
+        for path in sorted((self.path / "processes").glob("*.json")):
+            try:
+                noted = json.loads(path.read_text(encoding="utf-8"))
+                found.append(Process(name=path.stem, pid=noted["pid"], started=noted["started"]))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue  # being replaced, or cut short by a crash; the mark finds the process
+        return found
+
+    def running(self) -> list[Process]:
+        """Every live process of the lab: noted, marked by its environment, or in its namespace."""
+        found = {process.pid: process for process in self.processes() if process.alive()}
+        for pid in sorted(self.space.pids() | marked(self.path)):
+            started = start_time(pid)
+            if pid not in found and started is not None:
+                found[pid] = Process(name=_command(pid), pid=pid, started=started)
+        return list(found.values())
+
+    def end_processes(self) -> list[Process]:
+        """End every process of the lab, first politely; returns those that would not leave."""
+        daemons = [process for process in self.running() if process.name.startswith("serve-")]
+        end(daemons)  # they end their guests in an orderly way
+        end(self.running())
+        return self.running()
+
+    # -- readiness -----------------------------------------------------------------------------
+
+    def progress(self, platform: str, text: str) -> None:
+        """Say in a few words what *platform* is doing or waiting for."""
+        self._write(f"{platform}.progress", text)
+
+    def doing(self, platform: str) -> str:
+        """What *platform* said last."""
+        try:
+            return (self.path / f"{platform}.progress").read_text(encoding="utf-8")
+        except OSError:
+            return "starting"
+
+    def ready(self, platform: str, entry: Mapping[str, Any]) -> None:
+        """Say that *platform* serves, and what its entry in platforms.yaml is."""
+        self._write(f"{platform}.ready", json.dumps(entry))
+
+    def entry(self, platform: str) -> dict[str, Any] | None:
+        """The entry of a platform that is ready."""
+        try:
+            said = json.loads((self.path / f"{platform}.ready").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return said if isinstance(said, dict) else None
+
+    def platforms(self) -> dict[str, dict[str, Any]]:
+        """The entries of all platforms that are ready, by the platform's name in the file."""
+        names = sorted(path.stem for path in self.path.glob("*.ready"))
+        return {f"lab-{name}": entry for name in names if (entry := self.entry(name)) is not None}
+
+    def write_platforms(self) -> Path:
+        """Write platforms.yaml for the platforms that are ready."""
+        document = {"platforms": self.platforms()}
+        self._write("platforms.yaml", yaml.safe_dump(document, sort_keys=False))
+        return self.path / "platforms.yaml"
+
+    def defects(self, platform: str) -> frozenset[str]:
+        """The defects *platform* was asked to have, such as ``volume-loses-fsync``.
+
+        They come from ``INTEROP_LAB_DEFECTS``: ``lab-metal:NAME,lab-aws:NAME``; a name without a
+        platform is meant for all.
+        """
+        asked = (item.strip() for item in os.environ.get(DEFECTS, "").split(","))
+        pairs = [item.rpartition(":") for item in asked if item]
+        return frozenset(name for where, _, name in pairs if where in ("", f"lab-{platform}"))
+
+    def _write(self, name: str, text: str) -> None:
+        """Replace a file of the state at once: a reader sees the old or the new one."""
+        path = self.path / name
+        fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+
+
+def marked(path: Path) -> set[int]:
+    """The processes whose environment carries the mark of the lab at *path*."""
+    needle = f"{MARK}={path}".encode()
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                environment = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if needle in environment.split(b"\0"):
+                found.add(int(entry.name))
+    return found
+
+
+def end(processes: Iterable[Process], leave_s: float = LEAVE_S) -> None:
+    """Ask processes to end, and kill those that still run after *leave_s* seconds."""
+    left = list(processes)
+    for number, patience_s in ((signal.SIGTERM, leave_s), (signal.SIGKILL, 5.0)):
+        for process in left:
+            if process.alive():
+                try:
+                    os.kill(process.pid, number)
+                except ProcessLookupError:
+                    continue
+        deadline = time.monotonic() + patience_s
+        while left and time.monotonic() < deadline:
+            for process in left:
+                _reap(process.pid)
+            left = [process for process in left if process.alive()]
+            time.sleep(0.05 if left else 0)
+
+
+def _reap(pid: int) -> None:
+    """Collect a child of ours that ended, so that no zombie stays."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+    except OSError:
+        return "?"
