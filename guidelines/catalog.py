@@ -15,7 +15,10 @@ from guidelines.foreign.test_list import list_lines, read_test_list
 from guidelines.model import Guideline
 from guidelines.own_format import SCHEMA_ID, read_document
 from guidelines.own_guideline import build_guideline
+from guidelines.patterns import KnownFailing, read_patterns
 from guidelines.results.source import Limits, opened
+from guidelines.waivers import Waiver, read_waivers
+from guidelines.worksheet import Worksheet, read_worksheet
 
 DATA = Path(__file__).parent / "data"
 MAX_BYTES = 16 * 1024 * 1024
@@ -133,3 +136,38 @@ def _recognise(value: object, source: str, digest: str) -> Guideline:
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
         return read_test_list(value, source, digest)
     raise BadDocument(source, "", f"no known format of a guideline; known are {_KNOWN}")
+
+
+def load_score_document(reference: str | Path) -> Worksheet | Guideline:
+    """Return the scoring worksheet in a file, or else the guideline *reference* names.
+
+    Raises:
+        BadDocument: it is neither.
+    """
+    path = Path(reference)
+    if path.is_file():
+        data, _ = read_bytes(path)
+        text = decode_text(data, str(reference))
+        if text.lstrip()[:1] not in "{[" and "interop.guideline/" not in text[:4096]:
+            return read_worksheet(text, str(reference))
+    return load_guideline(reference)
+
+
+def load_waivers(path: Path) -> tuple[Waiver, ...]:
+    """Return the waivers in a file.
+
+    Raises:
+        BadDocument: it cannot be read, or a key is wrong.
+    """
+    value, _ = read_mapping(path)
+    return read_waivers(value, str(path))
+
+
+def load_known_failing(path: Path, *, strict: bool = False) -> KnownFailing:
+    """Return the list of known failures in a file.
+
+    Raises:
+        BadDocument: it cannot be read or is not such a list.
+    """
+    data, _ = read_bytes(path)
+    return read_patterns(decode_text(data, str(path)), str(path), strict=strict)

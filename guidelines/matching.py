@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from guidelines.evidence import Evidence, Outcome, Status
 from guidelines.model import CheckDef, Guideline
-from guidelines.results.names import read_name, uuid_of
+from guidelines.results.names import demanded_forms, uuid_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ _NOTHING = Match(outcomes=(), by="")
 @lru_cache(maxsize=8192)
 def name_forms(name: str) -> frozenset[str]:
     """Return every form a record about the check *name* may be called by."""
-    return read_name(name).forms | {name}
+    return demanded_forms(name)
 
 
 class Ambiguities:

@@ -60,8 +60,8 @@ class Scored:
         """Return it as ``interop guideline score --json`` prints it."""
         return {
             "id": self.id,
-            "total": _plain(self.total),
-            "recorded": None if self.recorded is None else _plain(self.recorded),
+            "total": plain_number(self.total),
+            "recorded": None if self.recorded is None else plain_number(self.recorded),
             "included": self.included,
             "veto": self.veto,
             "reasons": list(self.reasons),
@@ -79,8 +79,10 @@ class Scores:
     def to_json(self) -> dict[str, Any]:
         """Return the document ``interop guideline score --json`` prints."""
         return {
-            "cutoff": None if self.scoring.cutoff is None else _plain(self.scoring.cutoff),
-            "weights": {key: _plain(item.weight) for key, item in self.scoring.criteria.items()},
+            "cutoff": None if self.scoring.cutoff is None else plain_number(self.scoring.cutoff),
+            "weights": {
+                key: plain_number(item.weight) for key, item in self.scoring.criteria.items()
+            },
             "capabilities": [scored.to_json() for scored in self.capabilities],
             "findings": [finding.to_json() for finding in self.findings],
         }
@@ -262,10 +264,11 @@ def _fits_earlier_weights(worksheet: Worksheet) -> bool:
 
 def number_text(value: float) -> str:
     """Write a number without a needless fraction."""
-    return str(_plain(value))
+    return str(plain_number(value))
 
 
-def _plain(value: float) -> int | float:
+def plain_number(value: float) -> int | float:
+    """Return a whole number as an integer."""
     return int(value) if float(value).is_integer() else value
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from guidelines.model import CapabilityStatus, Guideline
 from guidelines.requirements import Requirements, find_program, resolve, version_statuses
+from guidelines.score import plain_number
 
 
 def summarise(guideline: Guideline, at: date) -> dict[str, Any]:
@@ -16,6 +17,7 @@ def summarise(guideline: Guideline, at: date) -> dict[str, Any]:
     Tests are counted once for each capability that holds them, as DefCore does; the distinct
     ones stand beside that.
     """
+    cutoff = guideline.scoring.cutoff
     document: dict[str, Any] = {
         "id": guideline.id,
         "schema": guideline.schema,
@@ -24,7 +26,7 @@ def summarise(guideline: Guideline, at: date) -> dict[str, Any]:
         "title": guideline.title,
         "replaces": guideline.replaces,
         "digest": guideline.digest,
-        "cutoff": guideline.scoring.cutoff,
+        "cutoff": None if cutoff is None else plain_number(cutoff),
         "default_program": guideline.default_program,
         "programs": {
             name: _program(resolve(guideline, program))
