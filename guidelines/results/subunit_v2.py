@@ -7,7 +7,7 @@ import re
 import struct
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from subunit import ByteStreamToStreamResult
 
@@ -85,7 +85,7 @@ class _Listener:
         self.finished: datetime | None = None
         self._collector = collector
         self._limit = collector.limits.outcomes
-        self._running: dict[tuple[str, str | None], _Running] = {}
+        self._running: dict[str | tuple[str, str], _Running] = {}
         self._listed: set[str] = set()
         self._ended: set[str] = set()
         self._damaged = 0
@@ -106,10 +106,12 @@ class _Listener:
     ) -> None:
         """One event, as testtools' StreamResult defines it."""
         if timestamp is not None:
-            if self.started is None or timestamp < self.started:
-                self.started = timestamp
-            if self.finished is None or timestamp > self.finished:
+            if self.started is None or self.finished is None:
+                self.started = self.finished = timestamp
+            elif timestamp > self.finished:
                 self.finished = timestamp
+            elif timestamp < self.started:
+                self.started = timestamp
         if test_id is None:
             return
         if test_id == _PARSER and route_code is None:
@@ -121,7 +123,7 @@ class _Listener:
             if len(self._listed) > self._limit:
                 raise BadDocument(self._collector.source, "packets", "too many listed tests")
             return
-        key = (test_id, route_code)
+        key = test_id if route_code is None else (test_id, route_code)
         running = self._running.get(key)
         if running is None:
             running = self._running[key] = _Running()
@@ -137,19 +139,23 @@ class _Listener:
             return
         if test_status == "inprogress":
             running.seen = True
-            running.started = timestamp or running.started
+            if timestamp is not None:
+                running.started = timestamp
             return
         self._end(test_id, test_status, running, timestamp)
         del self._running[key]
 
     def end(self) -> None:
         """The stream has ended: what still runs is unfinished; what was only listed is no item."""
-        for (test_id, _), running in self._running.items():
+        begun: set[str] = set()
+        for key, running in self._running.items():
+            test_id = key if isinstance(key, str) else key[0]
+            begun.add(test_id)
             if running.seen:
                 self._record(
                     test_id, Status.UNFINISHED, "began, and its end was never reported", running
                 )
-        never = len(self._listed - self._ended - {test_id for test_id, _ in self._running})
+        never = len(self._listed - self._ended - begun)
         if never:
             self._collector.note(f"{never} tests are only listed (exists), not run")
         if self._broke_off:
@@ -209,8 +215,7 @@ class _Listener:
             status,
             where=f"test[{self._collector.outcomes + 1}]",
             reason=reason,
-            # Subunit's timestamps are UTC; only the zone's object differs from ours.
-            finished=finished.replace(tzinfo=UTC) if finished is not None else None,
+            finished=finished,
             seconds=seconds,
         )
 
