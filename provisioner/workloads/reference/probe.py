@@ -12,7 +12,7 @@ seconds (epoch or durations), sizes are bytes. Nothing is assumed of the guest b
 systemd, udev, iproute2 nor a package manager.
 """
 
-# ruff: noqa: ANN401, B905, PTH100, PTH110, PTH112, PTH119, PTH123, PTH207
+# ruff: noqa: B905, PTH100, PTH110, PTH112, PTH119, PTH123, PTH207
 # Python 3.9 has no zip(strict=); glob and os.path read better than Path for the fixed names of
 # /proc and /sys.
 
@@ -868,6 +868,28 @@ def service(port: int = HTTP_PORT) -> Json:
         "boot": boot_identity(),
         "stops": json_of(str(HOME / "stops.json")).get("stops", []),
     }
+
+
+@observation
+def chain(port: int = HTTP_PORT, key: str = "chain", patience_s: float = 60.0) -> Json:
+    """Write an item through every role to the store and read it back; ends with who passed it on.
+
+    Raises:
+        SystemExit: that did not work in time; says what was answered last.
+    """
+    value = os.urandom(16).hex().encode()
+    begun = time.monotonic()
+    while True:
+        written, said = fetch("127.0.0.1", port, f"/items/{key}", 10.0, "PUT", value)
+        if written == 200:
+            break
+        if time.monotonic() - begun > patience_s:
+            raise SystemExit(f"no item gets through: status {written}, {said}")
+        time.sleep(0.5)
+    status, read = fetch("127.0.0.1", port, f"/items/{key}", 10.0)
+    if status != 200 or base64.b64decode(read["value"]) != value:
+        raise SystemExit(f"another item came back: status {status}, {read}")
+    return {"path": read["path"], "seconds": time.monotonic() - begun}
 
 
 # --- observations: the data path ---------------------------------------------------------------

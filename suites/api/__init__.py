@@ -1,0 +1,1 @@
+"""Properties of the API itself, with generated examples (P)."""

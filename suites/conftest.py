@@ -1,0 +1,56 @@
+"""Fixtures that only checks need; the rest comes from the harness's plugin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from provisioner.deployment import Member
+from suites.lifetime import Lifetime
+from suites.newcomer import user_data
+from suites.seams import Bench, Inside, Patience, Subject
+from suites.sight import Sight
+
+LAST = "life-05"  # it deletes the machine that the destructive checks share
+ROOT_GIB = 2  # asked for by the machine of the destructive checks (disk-01)
+VOLUME_GIB = 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The check that ends the victim comes after all others."""
+
+    def ends(item: pytest.Item) -> bool:
+        mark = item.get_closest_marker("check")
+        return mark is not None and mark.args[0] == LAST
+
+    items.sort(key=ends)
+
+
+@pytest.fixture(scope="session")
+def sight(inside: Inside, patience: Patience) -> Sight:
+    """What members look like from inside, seen once."""
+    return Sight(inside, patience)
+
+
+@pytest.fixture(scope="session")
+def victim(bench: Bench, subject: Subject) -> Member:
+    """The one machine of the destructive checks, with a data volume where there are volumes.
+
+    A metal site may have a single spare machine, so all of them share it: it is started with the
+    user data that meta-04 looks for and with the root disk size that disk-01 looks for.
+    """
+    features = subject.description.features
+    fields: dict[str, Any] = {"disk_gib": ROOT_GIB}
+    if "user-data" in features:
+        fields["user_data"] = user_data(subject.description)
+    with_volume = {"volume", "attachment"} <= features
+    return bench.machine("victim", volume_gib=VOLUME_GIB if with_volume else 0, **fields)
+
+
+@pytest.fixture(scope="session")
+def lifetime(
+    bench: Bench, inside: Inside, subject: Subject, patience: Patience, victim: Member
+) -> Lifetime:
+    """The victim's recorded life: each transition happens once, whoever asks first."""
+    return Lifetime(bench=bench, inside=inside, subject=subject, patience=patience, member=victim)

@@ -1,0 +1,1 @@
+"""Root disks and volumes (disk)."""

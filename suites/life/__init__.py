@@ -1,0 +1,1 @@
+"""The life of a machine: reboot, stop, console, delete (life)."""

@@ -1,0 +1,316 @@
+"""The recorded life of the victim: one reboot, one soft stop, one pulled plug, for all checks.
+
+A boot of a real machine takes many seconds, and a dozen checks want to know what it did. Each
+transition happens once, when the first check asks; it records what was before and after, what the
+API said meanwhile, and what the guest had written. If it goes wrong, each check that asks gets
+the same error.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from provisioner.deployment import Member
+from provisioner.driver import State
+from provisioner.errors import Lost, PlatformError, PlatformFault, Timeout, Unsupported
+from provisioner.features import BootChoice, BootDevice, Power
+from suites.seams import Bench, Inside, Patience, Subject
+from suites.volumes import find_volume
+from suites.waits import Stopwatch, until
+
+SAMPLE_S = 0.2
+CONFIG = "/var/lib/interop/probe.json"
+MARK = "/var/lib/interop/mark"
+MARK_OFFSET = 1 << 20  # on the raw volume
+PARTS = ("identity", "addressing", "disks", "service", "clock")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The victim at one moment, from inside and by API. ``asked`` and ``answered`` bound it."""
+
+    state: State
+    identity: Mapping[str, Any]
+    addressing: Mapping[str, Any]
+    disks: Mapping[str, Any]
+    service: Mapping[str, Any]
+    clock: Mapping[str, Any]
+    asked: float
+    answered: float
+
+    @property
+    def boot(self) -> str:
+        """Identity of the boot."""
+        return str(self.identity["boot"])
+
+    @property
+    def lag(self) -> float:
+        """How far the guest's clock is ahead of ours, in seconds, within the time a look takes."""
+        return float(self.clock["received"]) - (self.asked + self.answered) / 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What the API called the machine's status, at our time."""
+
+    at: float
+    status: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Turn:
+    """One transition. Times are ours, epoch seconds; ``off_at`` and ``on_at`` of a stop only."""
+
+    name: str
+    before: Look
+    after: Look
+    token: str
+    samples: list[Sample] = field(default_factory=list)
+    began: float = 0.0
+    off_at: float = 0.0
+    off_status: str = ""
+    silent: bool | None = None
+    state_when_off: str = ""
+    on_at: float = 0.0
+    on_status: str = ""
+    back_at: float = 0.0
+    boot_device: dict[str, BootChoice] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """From the request until one could work inside again."""
+        return round(self.back_at - (self.on_at or self.began), 3)
+
+
+@dataclass(slots=True, kw_only=True)
+class Lifetime:
+    """Makes the transitions; see the module."""
+
+    bench: Bench
+    inside: Inside
+    subject: Subject
+    patience: Patience
+    member: Member
+    _turns: dict[str, Turn | PlatformError] = field(default_factory=dict)
+    _served: bool = False
+
+    def done(self, name: str) -> Turn | None:
+        """A transition that happened already, or None."""
+        turn = self._turns.get(name)
+        return turn if isinstance(turn, Turn) else None
+
+    def reboot(self) -> Turn:
+        """The platform's reboot, or the guest's own where the platform has none."""
+        return self._once("reboot", self._reboot)
+
+    def soft(self) -> Turn:
+        """A soft stop, then a start from the network for once if the boot device can be set."""
+        return self._once("soft", self._soft)
+
+    def hard(self) -> Turn:
+        """The plug pulled right after a synced write, then a start."""
+        return self._once("hard", self._hard)
+
+    def power(self) -> Power:
+        """The victim's power. Raises Unsupported."""
+        return self.subject.driver.feature(Power, self.member.handle)  # type: ignore[type-abstract]
+
+    def look(self) -> Look:
+        """The victim now."""
+        asked = time.time()
+        seen = self.inside(self.member).observe("facts", parts=list(PARTS))
+        return Look(
+            state=self.member.state,
+            asked=asked,
+            answered=time.time(),
+            **{p: seen[p] for p in PARTS},
+        )
+
+    def volume_path(self, disks: Mapping[str, Any]) -> str:
+        """The node of the data volume, or an empty text without one."""
+        for handle in self.member.volumes.values():
+            state = self.subject.driver.read(handle)
+            found = find_volume(disks, handle, state.facts if state else {})
+            if found is not None:
+                return str(found.device["node"])
+        return ""
+
+    # -- transitions -----------------------------------------------------------------------------
+
+    def _once(self, name: str, make: Callable[[], Turn]) -> Turn:
+        if name not in self._turns:
+            try:
+                self._turns[name] = make()
+            except PlatformError as error:
+                self._turns[name] = error
+        turn = self._turns[name]
+        if isinstance(turn, PlatformError):
+            raise turn
+        return turn
+
+    def _begin(self, name: str) -> Turn:
+        """Have the probe serve, leave marks on disk, volume and console, and look around."""
+        machine = self.inside(self.member)
+        if not self._served:
+            config = b'{"name": "victim", "role": "none"}'
+            self._must(f"mkdir -p /var/lib/interop && cat > {CONFIG}", stdin=config)
+            self._must(f"python3 /opt/interop/probe.py enable --config {CONFIG}")
+            self._served = True
+        token = f"{name}-{secrets.token_hex(8)}"
+        before = self.look()
+        if "console" in self.subject.description.features:
+            machine.observe("say", text=f"interop-before-{token}")
+        machine.observe("write-pattern", path=f"{MARK}-{name}", token=token)
+        if node := self.volume_path(before.disks):
+            machine.observe("write-pattern", path=node, token=token, offset=MARK_OFFSET)
+        return Turn(name=name, before=before, after=before, token=token, began=time.time())
+
+    def _must(self, command: str, stdin: bytes = b"") -> None:
+        done = self.inside(self.member).run(
+            command, self.patience("command"), sudo=True, stdin=stdin
+        )
+        if done.code != 0:
+            said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
+            raise PlatformFault(f"{self.member.name}: {command} ended with {done.code}: {said}")
+
+    def _reboot(self) -> Turn:
+        turn = self._begin("reboot")
+        with self._sampled(turn):
+            try:
+                self.power().reboot()
+            except Unsupported:
+                self.inside(self.member).run("sync; (sleep 1; reboot) >/dev/null 2>&1 &", sudo=True)
+            self._come_back(turn, "reboot")
+        return turn
+
+    def _soft(self) -> Turn:
+        power = self.power()
+        turn = self._begin("soft")
+        with self._sampled(turn):
+            turn.began = time.time()
+            power.soft_off()
+            self._see_off(turn, power)
+            if "boot-device" in self.subject.description.features:
+                device = self._boot_device()
+                device.set(BootChoice(device="network"))
+                turn.boot_device["set"] = device.get()
+            self._start(turn, power)
+            if "boot-device" in self.subject.description.features:
+                turn.boot_device["after"] = self._boot_device().get()
+        return turn
+
+    def _hard(self) -> Turn:
+        power = self.power()
+        turn = self._begin("hard")
+        with self._sampled(turn):
+            turn.began = time.time()
+            power.off()
+            self._see_off(turn, power)
+            self._start(turn, power)
+        return turn
+
+    def _boot_device(self) -> BootDevice:
+        driver, handle = self.subject.driver, self.member.handle
+        return driver.feature(BootDevice, handle)  # type: ignore[type-abstract]
+
+    def _see_off(self, turn: Turn, power: Power) -> None:
+        """Wait until the power is told to be off, then look whether it is."""
+        turn.off_status = until(power.status, lambda told: told == "off", self.patience("stop"))
+        turn.off_at = time.time()
+        turn.silent = self._silent()
+        turn.state_when_off = until(
+            self._status, lambda status: status == "stopped", self.patience("power")
+        )
+
+    def _silent(self) -> bool:
+        """Whether nobody answers inside any more."""
+        try:
+            self.inside(self.member).run("true", self.patience("power") / 2)
+        except (Lost, Timeout):
+            return True
+        return False
+
+    def _start(self, turn: Turn, power: Power) -> None:
+        turn.on_at = time.time()
+        power.on()
+        turn.on_status = until(power.status, lambda told: told == "on", self.patience("power"))
+        self._come_back(turn, "boot")
+
+    def _come_back(self, turn: Turn, what: str) -> None:
+        """Wait until a new boot can be seen inside; the old one if no new one ever comes."""
+        clock, limit = Stopwatch(), self.patience(what)
+        while True:
+            left = max(1.0, limit - clock.seconds)
+            try:
+                self.member = self.bench.reconnect(self.member, left)
+                booted = self.inside(self.member).observe("identity")["boot"]
+            except (Lost, Timeout):
+                if clock.seconds >= limit:
+                    raise
+                time.sleep(SAMPLE_S)
+                continue
+            if booted != turn.before.boot or clock.seconds >= limit:
+                break
+            time.sleep(SAMPLE_S)
+        turn.back_at = time.time()
+        self._serving()
+        self.member = self.bench.refresh(self.member)
+        turn.after = self.look()
+
+    def _serving(self) -> None:
+        """Give the services a moment to start; life-01 asserts that they did."""
+        until(
+            lambda: bool(self.inside(self.member).observe("service")["running"]),
+            bool,
+            self.patience("command"),
+        )
+
+    def _status(self) -> str:
+        state = self.subject.driver.read(self.member.handle)
+        return str(state.status) if state is not None else "gone"
+
+    def _sampled(self, turn: Turn) -> Sampler:
+        return Sampler(self._status, turn.samples)
+
+
+class Sampler:
+    """Asks for the status every fifth of a second, in a thread of its own, while it is open."""
+
+    def __init__(self, ask: Callable[[], str], samples: list[Sample]) -> None:
+        self._ask = ask
+        self._samples = samples
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            asked = time.time()
+            try:
+                status = self._ask()
+            except PlatformError as error:
+                status = f"({type(error).__name__})"
+            self._samples.append(Sample(at=asked, status=status))
+            self._end.wait(SAMPLE_S)
+
+
+def history(turn: Turn) -> str:
+    """The statuses of a transition with the second each was first seen."""
+    parts: list[str] = []
+    last = ""
+    for sample in turn.samples:
+        if sample.status != last:
+            parts.append(f"{sample.status} at {sample.at - turn.began:.1f} s")
+            last = sample.status
+    return ", ".join(parts)
