@@ -227,7 +227,7 @@ def test_an_outcome_of_a_test_that_never_began_is_not_counted(tmp_path: Path) ->
 )
 def test_a_malformed_line_of_version_1_is_named(tmp_path: Path, line: bytes) -> None:
     with pytest.raises(
-        BadDocument, match="line 2: expected (a line of subunit v1|the test to begin)"
+        BadDocument, match=r"line 2: expected (a line of subunit v1|the test to begin)"
     ):
         read(tmp_path, b"time: 2026-11-01 12:00:00.0Z\n" + line)
 
