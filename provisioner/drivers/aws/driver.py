@@ -188,6 +188,10 @@ class AwsDriver:
         return handler.plan(want)
 
     def create(self, step: Step, token: str) -> Handle:
+        missing = [str(ref) for ref in step.refs if ref not in step.bound]
+        if missing:
+            message = f"{step.resource.ref}: {', '.join(missing)} must exist first"
+            raise BadRequest(message, self.platform)
         return self._handlers[step.resource.kind].create(step, token)
 
     def read(self, handle: Handle) -> State | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore import exceptions as sdk
+from botocore.parsers import ResponseParserError
 
 from provisioner.errors import (
     BadRequest,
@@ -202,6 +203,9 @@ def translate(error: Exception, platform: str, what: str) -> PlatformError:
     for foreign, kind in _WITHOUT_ANSWER:
         if isinstance(error, foreign):
             return kind(f"cannot {what}: {_plain(error)}", platform)
+    if isinstance(error, ResponseParserError):
+        # Its text is the whole answer, of which nobody could read a word.
+        return Lost(f"cannot {what}: the answer is not one of the API", platform)
     return Lost(f"cannot {what}: {_plain(error)}", platform)
 
 
@@ -217,5 +221,5 @@ def translated(platform: str, what: str) -> Iterator[None]:
         yield
     except PlatformError:
         raise
-    except (sdk.ClientError, sdk.BotoCoreError, OSError) as error:
+    except (sdk.ClientError, sdk.BotoCoreError, ResponseParserError, OSError) as error:
         raise translate(error, platform, what) from error

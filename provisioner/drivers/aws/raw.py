@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,12 +12,13 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
+from botocore.parsers import ResponseParserError
 from defusedxml import ElementTree
 
 from provisioner.drivers.aws.account import plain
 from provisioner.drivers.aws.clients import CONNECT_S, READ_S, Clients
 from provisioner.drivers.aws.errors import translated
-from provisioner.errors import Lost, Unauthorized
+from provisioner.errors import BadRequest, Unauthorized
 
 
 class Raw:
@@ -36,13 +39,16 @@ class Raw:
         if name not in methods:
             return self._unknown(client, name, parameters)
         try:
-            with translated(self._platform, f"call {operation}"):
+            with translated(self._platform, f"call {operation}"), _unread(client, service) as seen:
                 try:
                     answer = getattr(client, methods[name])(**parameters)
                 except ClientError as error:
                     return _failed(error.response)
-        except TypeError as error:
-            raise Lost(f"cannot call {operation}: {error}", self._platform) from error
+                except ResponseParserError:
+                    return _from_xml(int(seen["status_code"]), bytes(seen["body"]))
+        except (TypeError, ValueError, AttributeError) as error:
+            # Not even the SDK could put these parameters into a request.
+            raise BadRequest(f"cannot call {operation}: {error}", self._platform) from error
         meta = answer.get("ResponseMetadata", {})
         return {
             "status": int(meta.get("HTTPStatusCode", 0)),
@@ -73,6 +79,24 @@ class Raw:
         finally:
             session.close()
         return _from_xml(answer.status_code, answer.content)
+
+
+@contextmanager
+def _unread(client: Any, service: str) -> Iterator[dict[str, Any]]:
+    """Keeps this thread's last answer as it came, should the SDK be unable to read it."""
+    seen: dict[str, Any] = {"status_code": 0, "body": b""}
+    thread = threading.get_ident()
+
+    def keep(response_dict: dict[str, Any], **_: Any) -> None:
+        if threading.get_ident() == thread:
+            seen.update(response_dict)
+
+    event, mark = f"before-parse.{service or 'ec2'}", f"interop-raw-{thread}"
+    client.meta.events.register(event, keep, unique_id=mark)
+    try:
+        yield seen
+    finally:
+        client.meta.events.unregister(event, unique_id=mark)
 
 
 def _failed(response: Mapping[str, Any]) -> dict[str, Any]:

@@ -130,8 +130,7 @@ class Volumes:
             "find volumes", "describe_volumes", "Volumes", Filters=owned(owner)
         ):
             tags = tags_of(volume)
-            leaves = any(a.get("DeleteOnTermination") for a in volume.get("Attachments", ()))
-            if TAG_DATA in tags or not leaves:
+            if TAG_DATA in tags or not volume.get("Attachments"):
                 yield self._account.handle(Kind.VOLUME, volume["VolumeId"], tags)
         for item in self._account.each(
             "find snapshots",

@@ -50,7 +50,10 @@ ABSENT = {
     "address": "hosts come with the addresses they have",
     "firewall": "the site's own rules apply; nothing here changes them",
     "user-data": "hosts are installed already",
+    "attachment": "there is nothing to attach",
     "bucket": "there is no object store",
+    "service": "there is no load balancer",
+    "config": "hosts are installed already",
 }
 
 
@@ -145,6 +148,10 @@ class ExistingDriver:
         """Claim the first candidate that is free; the same token gets the same host again."""
         want = step.resource
         run = want.tags.get(TAG_RUN, "")
+        missing = [str(ref) for ref in step.refs if ref not in step.bound]
+        if missing:
+            message = f"{want.ref}: {', '.join(missing)} must exist first"
+            raise BadRequest(message, self.platform)
         if step.support is Support.IMPLICIT:
             extra = {str(k): str(v) for k, v in step.body.items()}
             return self._handle(want.kind, f"{run}/{want.name}", want.name, run, extra)
