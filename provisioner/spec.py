@@ -161,7 +161,7 @@ class FileModel(Strict):
     """A file beside the workload, copied as it is to an absolute path of the member."""
 
     source: str = Field(alias="from")
-    to: str = Field(pattern=r"^/[^\0]+$")
+    to: str = Field(pattern=r"^/[ -~]+$")
     mode: str = Field(default="0644", pattern=r"^0?[0-7]{3}$")
 
 
