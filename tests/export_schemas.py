@@ -9,6 +9,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from guidelines.catalog import load_guideline
 from guidelines.documents import all_schemas
 
 PACKAGE = Path(__file__).parent.parent / "guidelines"
@@ -27,11 +28,29 @@ def digest_text() -> str:
     )
 
 
+def check_published(before: str, after: str) -> None:
+    """Refuse to record another digest for a guideline that is no draft any more.
+
+    Raises:
+        SystemExit: a published file was changed or removed.
+    """
+    now = {name: digest for digest, name in (line.split() for line in after.splitlines())}
+    for line in before.splitlines():
+        digest, name = line.split()
+        path = PACKAGE / "data" / name
+        if now.get(name) == digest:
+            continue
+        if not path.exists() or load_guideline(path).status != "draft":
+            raise SystemExit(f"{name} is published: it must not change; publish a new version")
+
+
 def main() -> None:
     """Write every file."""
+    sums = PACKAGE / "data" / "SHA256SUMS"
+    check_published(sums.read_text(encoding="utf-8") if sums.exists() else "", digest_text())
     for name, document in all_schemas().items():
         (PACKAGE / "schema" / name).write_text(schema_text(document), encoding="utf-8")
-    (PACKAGE / "data" / "SHA256SUMS").write_text(digest_text(), encoding="utf-8")
+    sums.write_text(digest_text(), encoding="utf-8")
 
 
 if __name__ == "__main__":
