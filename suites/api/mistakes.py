@@ -1,0 +1,58 @@
+"""Mistakes one can make with each API, for the properties of errors; written as that API has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+GONE_VOLUME = "vol-0fffffffffffffff0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mistake:
+    """One wrong call. Mistakes of the same *sort* must get the same error code."""
+
+    sort: str
+    operation: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+MISTAKES: Mapping[str, tuple[Mistake, ...]] = {
+    "fake": (
+        Mistake(sort="gone", operation="read", parameters={"kind": "volume", "id": "vol-ffffffff"}),
+        Mistake(
+            sort="gone", operation="delete", parameters={"kind": "volume", "id": "vol-ffffffff"}
+        ),
+        Mistake(sort="malformed", operation="read", parameters={"kind": "volume", "id": "what?"}),
+        Mistake(sort="malformed", operation="delete", parameters={"kind": "volume", "id": "what?"}),
+        Mistake(sort="missing", operation="create", parameters={"kind": "volume"}),
+        Mistake(sort="missing", operation="read", parameters={"kind": "volume"}),
+        Mistake(sort="unknown-operation", operation="transmogrify", parameters={"kind": "volume"}),
+    ),
+    "aws": (
+        Mistake(sort="gone", operation="DescribeVolumes", parameters={"VolumeIds": [GONE_VOLUME]}),
+        Mistake(sort="gone", operation="DeleteVolume", parameters={"VolumeId": GONE_VOLUME}),
+        Mistake(
+            sort="gone-key",
+            operation="DescribeKeyPairs",
+            parameters={"KeyNames": ["interop-no-such-key"]},
+        ),
+        Mistake(
+            sort="malformed",
+            operation="DescribeInstances",
+            parameters={"InstanceIds": ["not-an-instance"]},
+        ),
+        Mistake(
+            sort="malformed",
+            operation="TerminateInstances",
+            parameters={"InstanceIds": ["not-an-instance"]},
+        ),
+        Mistake(
+            sort="out-of-range",
+            operation="CreateVolume",
+            parameters={"AvailabilityZone": "nowhere-1a", "Size": 1},
+        ),
+        Mistake(sort="unknown-operation", operation="TransmogrifyVolumes"),
+    ),
+}
