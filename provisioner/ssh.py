@@ -1,4 +1,4 @@
-"""One SSH connection to one machine, over a dialer's socket, with the host key pinned."""
+"""SSH to one machine, over a dialer's sockets, with the host key pinned."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from provisioner.reach import Dialer
 
 CONNECT_S = 10.0  # TCP; then as much again for the banner and the log-in
 LINGER_S = 1.0  # a daemon may keep the streams open after the command itself has ended
+AT_ONCE = 4  # servers refuse many log-ins at once (dropbear: 5 of one address, OpenSSH: 10)
 MAX_OUTPUT = 32 * 1024 * 1024  # a machine under test must not fill our memory
 
 # Without a handler the library's tracebacks would be printed between our lines.
@@ -27,7 +28,10 @@ _known_lock = threading.Lock()
 
 
 class SshSession:
-    """Keeps one connection and makes it anew once when it was lost between two commands.
+    """Keeps a connection and makes it anew once when it was lost between two commands.
+
+    A connection carries one command at a time: small servers fail at several. Commands of other
+    threads meanwhile get connections of their own, up to ``AT_ONCE``.
 
     Args:
         dialer: who opens the socket.
@@ -46,28 +50,56 @@ class SshSession:
         self._known = known
         self._alias = alias
         self._lock = threading.Lock()
-        self._transport: paramiko.Transport | None = None
+        self._idle: list[paramiko.Transport] = []
+        self._places = threading.BoundedSemaphore(AT_ONCE)
         self.host_key = ""  # of the last connection
         self.host_key_from = access.host_keys_from if access.host_keys else "first use"
 
     def run(self, line: str, shown: str, stdin: bytes, timeout_s: float) -> Completed:
         """Run *line*; *shown* is what the answer and errors call it."""
         started = time.monotonic()
+        if not self._places.acquire(timeout=timeout_s):
+            raise Timeout(f"{self._who()}: no connection was free for {shown!r}")
+        try:
+            transport, channel = self._channel(timeout_s)
+            try:
+                done = self._converse(channel, line, shown, stdin, started, timeout_s)
+            except BaseException:
+                # A guest that hangs answers nothing on this connection any more.
+                transport.close()
+                raise
+            with self._lock:
+                self._idle.append(transport)
+            return done
+        finally:
+            self._places.release()
+
+    def _converse(
+        self,
+        channel: paramiko.Channel,
+        line: str,
+        shown: str,
+        stdin: bytes,
+        started: float,
+        timeout_s: float,
+    ) -> Completed:
+        """One command on a channel of its own, from its start to its exit status."""
         deadline = started + timeout_s
-        channel = self._channel(timeout_s)
         try:
             try:
                 channel.settimeout(max(0.1, deadline - time.monotonic()))
                 channel.exec_command(line)
+                if not stdin:
+                    channel.shutdown_write()
             except TimeoutError as error:
                 raise self._late(shown, timeout_s) from error
             except (paramiko.SSHException, EOFError, OSError) as error:
                 raise Lost(f"{self._who()}: connection lost: {_words(error)}") from error
-            threading.Thread(target=_feed, args=(channel, stdin), daemon=True).start()
+            if stdin:
+                threading.Thread(target=_feed, args=(channel, stdin), daemon=True).start()
             out, err = self._collect(channel, deadline, shown, timeout_s)
             code = channel.exit_status if channel.status_event.is_set() else -1
-            transport = channel.get_transport()
-            if code == -1 and not transport.is_active():
+            if code == -1 and not channel.get_transport().is_active():
                 raise Lost(f"{self._who()}: connection lost during {shown!r}")
         finally:
             channel.close()
@@ -75,40 +107,31 @@ class SshSession:
         return Completed(command=shown, code=code, stdout=out, stderr=err, seconds=seconds)
 
     def close(self) -> None:
-        """Close the connection; the next command makes a new one."""
+        """Close idle connections; the next command makes a new one."""
         with self._lock:
-            transport, self._transport = self._transport, None
-        if transport is not None:
+            idle, self._idle = self._idle, []
+        for transport in idle:
             transport.close()
 
     def _who(self) -> str:
         return f"{self._access.user}@{self._access.host} port {self._access.port}"
 
     def _late(self, shown: str, timeout_s: float) -> Timeout:
-        # A guest that hangs answers nothing on this connection any more: begin anew next time.
-        self.close()
         return Timeout(f"{self._who()}: {shown!r} was still running after {timeout_s:g} s")
 
-    def _channel(self, timeout_s: float) -> paramiko.Channel:
-        """A new channel; a connection that turns out to be dead is made anew, once."""
+    def _channel(self, timeout_s: float) -> tuple[paramiko.Transport, paramiko.Channel]:
+        """A connection with a new channel; a kept one that is dead is replaced by a fresh one."""
         wait_s = min(CONNECT_S, timeout_s)
-        for last in (False, True):
-            transport, fresh = self._connected(wait_s)
+        while True:
+            with self._lock:
+                kept = self._idle.pop() if self._idle else None
+            transport = kept or self._connect(wait_s)
             try:
-                return transport.open_session(timeout=wait_s)
+                return transport, transport.open_session(timeout=wait_s)
             except (paramiko.SSHException, EOFError, OSError) as error:
-                self.close()
-                if fresh or last:
+                transport.close()
+                if kept is None:
                     raise Lost(f"{self._who()}: no session: {_words(error)}") from error
-        raise AssertionError("unreachable")
-
-    def _connected(self, wait_s: float) -> tuple[paramiko.Transport, bool]:
-        """The kept connection, or a fresh one (True)."""
-        with self._lock:
-            if self._transport is not None and self._transport.is_active():
-                return self._transport, False
-            self._transport = self._connect(wait_s)
-            return self._transport, True
 
     def _connect(self, wait_s: float) -> paramiko.Transport:
         try:
@@ -122,6 +145,8 @@ class SshSession:
             raise Lost(f"{self._who()}: {_words(error)}") from error
         transport: paramiko.Transport | None = None
         try:
+            # Else every command waits 40 ms for an acknowledgement that the server delays.
+            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             transport = paramiko.Transport(line)
             transport.banner_timeout = transport.auth_timeout = wait_s
             _ask_for(transport, pinned)
@@ -185,7 +210,6 @@ class SshSession:
                 err += channel.recv_stderr(65536)
                 quiet = False
             if len(out) + len(err) > MAX_OUTPUT:
-                self.close()
                 raise PlatformFault(f"{self._who()}: {shown!r} printed over {MAX_OUTPUT} bytes")
             now = time.monotonic()
             if finished:
@@ -205,9 +229,9 @@ class SshSession:
 def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
     """Send *stdin*; a command that ends without reading it is no error."""
     try:
-        if stdin:
-            channel.sendall(stdin)
-        channel.shutdown_write()
+        channel.sendall(stdin)
+        if not channel.closed:  # some servers end the connection over a word on a closed channel
+            channel.shutdown_write()
     except (OSError, EOFError, paramiko.SSHException):
         return
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import shutil
 import socket
-import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from testinfra.host import Host
@@ -24,44 +22,8 @@ from provisioner.reach import BrokerDialer, DirectDialer, dialer_for
 from provisioner.remote import SshRemote
 from provisioner.ssh import SshSession
 
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-
-
-@dataclass
-class Server:
-    """An SSH server for root, started in a mount namespace where root's home is *home*."""
-
-    home: Path
-    port: int
-    key: Path
-    host_key: str
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        passwd = self.home / "passwd"
-        passwd.write_text(f"root:x:0:0:root:{self.home}:/bin/sh\n")
-        script = 'mount --bind "$1" /etc/passwd && shift && exec "$@"'
-        command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh"]
-        command += [str(passwd), "dropbear", "-F", "-E", "-s", "-P", str(self.home / "pid")]
-        command += ["-r", str(self.home / "host"), "-p", f"127.0.0.1:{self.port}"]
-        with (self.home / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, "PATH": PATH}
-            )
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-                return
-            time.sleep(0.02)
-        raise RuntimeError((self.home / "log").read_text())
-
-    def stop(self) -> None:
-        if self.process is not None:
-            # Children serve the connections; they are of our own making too.
-            subprocess.run(["pkill", "-P", str(self.process.pid)], check=False)
-            self.process.terminate()
-            self.process.wait(10)
-            self.process = None
+if TYPE_CHECKING:
+    from conftest import Server
 
 
 def free_port() -> int:
@@ -71,35 +33,9 @@ def free_port() -> int:
         return port
 
 
-def key_pair(path: Path) -> str:
-    """Make a key file; returns the public half."""
-    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)]
-    subprocess.run(command, check=True)
-    return " ".join(path.with_suffix(".pub").read_text().split()[:2])
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    for program in ("dropbear", "dropbearkey", "unshare", "ssh-keygen"):
-        if shutil.which(program, path=PATH) is None:
-            pytest.skip(f"{program} is not installed")
-    if os.geteuid() != 0:
-        pytest.skip("an SSH server of our own needs root")
-    home = tmp_path_factory.mktemp("sshd")
-    (home / ".ssh").mkdir(mode=0o700)
-    public = key_pair(home / "key")
-    (home / ".ssh" / "authorized_keys").write_text(public + "\n")
-    made = subprocess.run(
-        ["dropbearkey", "-t", "ed25519", "-f", str(home / "host")], check=True, capture_output=True
-    )
-    lines = made.stdout.decode().splitlines()
-    host_key = " ".join(next(ln for ln in lines if ln.startswith("ssh-")).split()[:2])
-    server = Server(home=home, port=free_port(), key=home / "key", host_key=host_key)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+def server(ssh_server: Callable[[], Server]) -> Server:
+    return ssh_server()
 
 
 def access(server: Server, *host_keys: str) -> Access:
@@ -214,7 +150,7 @@ def test_a_connection_lost_during_a_command_is_lost_and_not_repeated(
 
 
 def test_a_wrong_host_key_is_refused_before_logging_in(server: Server, tmp_path: Path) -> None:
-    other = key_pair(tmp_path / "other")
+    other = server.key_pair(tmp_path / "other")
 
     with pytest.raises(Unauthorized, match="not a pinned one"):
         SshRemote(session(server, tmp_path, other)).run("true")
@@ -231,14 +167,14 @@ def test_an_unknown_host_key_is_kept_and_pinned_from_then_on(
     assert known.read_text() == f"lab:machine/a {server.host_key}\n"
     assert first.host_key_from == "first use"
 
-    other = key_pair(tmp_path / "other")
+    other = server.key_pair(tmp_path / "other")
     known.write_text(f"lab:machine/a {other}\n")
     with pytest.raises(Unauthorized, match="not a pinned one"):
         SshRemote(session(server, tmp_path)).run("true")
 
 
 def test_a_key_the_server_does_not_know_is_unauthorized(server: Server, tmp_path: Path) -> None:
-    key_pair(tmp_path / "stranger")
+    server.key_pair(tmp_path / "stranger")
     stranger = replace(server, key=tmp_path / "stranger")
 
     with pytest.raises(Unauthorized, match="key is refused"):

@@ -52,7 +52,7 @@ ABSENT = {
 FEATURES = frozenset(
     {
         *("machine", "key", "image", "network", "firewall", "address", "volume", "attachment"),
-        *("bucket", "objects", "power", "console", "metadata", "metadata-service", "user-data"),
+        *("bucket", "objects", "power", "console", "metadata", "user-data", "cloud-init"),
         *("listing", "rawcall", "snapshot", "resize", "ssh"),
     }
 )

@@ -16,7 +16,7 @@ STOP_S = 300.0  # AWS itself forces an instance off after some minutes
 POLL_S = 1.0
 
 # Kinds whose handle is a resource that ``CreateTags`` takes.
-TAGGABLE = (Kind.NETWORK, Kind.FIREWALL, Kind.ADDRESS, Kind.VOLUME, Kind.MACHINE)
+TAGGABLE = (Kind.KEY, Kind.NETWORK, Kind.FIREWALL, Kind.ADDRESS, Kind.VOLUME, Kind.MACHINE)
 
 
 class InstancePower:
@@ -117,7 +117,7 @@ class VolumeCopy:
 
 
 class Tags:
-    """CreateTags: adds tags and overwrites those of the same key."""
+    """Adds tags and overwrites those of the same key."""
 
     def __init__(self, account: Account, handle: Handle) -> None:
         self._account = account
@@ -125,8 +125,17 @@ class Tags:
 
     def update_tags(self, tags: Mapping[str, str]) -> None:
         self._account.call(
-            f"tag {self._handle}", "create_tags", Resources=[self._handle.id], Tags=tag_list(tags)
+            f"tag {self._handle}", "create_tags", Resources=[self._id()], Tags=tag_list(tags)
         )
+
+    def _id(self) -> str:
+        """What tags are put on: key pairs are known by name, but tagged by id."""
+        if self._handle.kind is not Kind.KEY:
+            return self._handle.id
+        answer = self._account.call(
+            f"read {self._handle}", "describe_key_pairs", KeyNames=[self._handle.id]
+        )
+        return str(answer["KeyPairs"][0]["KeyPairId"])
 
 
 @dataclass(frozen=True, slots=True)

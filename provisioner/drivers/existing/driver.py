@@ -49,6 +49,8 @@ ABSENT = {
     "volume": "hosts come with the disks they have",
     "address": "hosts come with the addresses they have",
     "firewall": "the site's own rules apply; nothing here changes them",
+    "metadata": "hosts have no metadata service that we know of",
+    "cloud-init": "hosts are installed already",
     "user-data": "hosts are installed already",
     "attachment": "there is nothing to attach",
     "bucket": "there is no object store",
@@ -93,7 +95,7 @@ class ExistingDriver:
             kind=self.kind,
             emulator=bool(self._config.declared.get("emulator", False)),
             kinds=KINDS,
-            features=frozenset({"machine", "key", "metadata", "ssh"}),
+            features=frozenset({"machine", "key", "ssh"}),
             absent=ABSENT | silent,
             images=images(facts),
             sizes=tuple(found.size() for found in facts),
@@ -145,7 +147,11 @@ class ExistingDriver:
         )
 
     def create(self, step: Step, token: str) -> Handle:
-        """Claim the first candidate that is free; the same token gets the same host again."""
+        """Claim the first candidate that is free; the same token gets the same host again.
+
+        A host that cannot be asked is passed over: one dead host must not stop all others. Should
+        it hold a claim of this very token, ``find`` shows that as soon as it is back.
+        """
         want = step.resource
         run = want.tags.get(TAG_RUN, "")
         missing = [str(ref) for ref in step.refs if ref not in step.bound]
@@ -155,9 +161,9 @@ class ExistingDriver:
         if step.support is Support.IMPLICIT:
             extra = {str(k): str(v) for k, v in step.body.items()}
             return self._handle(want.kind, f"{run}/{want.name}", want.name, run, extra)
+        names, silent = self._mine_first([str(name) for name in step.body["candidates"]], token)
         busy: list[str] = []
-        names = [str(name) for name in step.body["candidates"]]
-        for name in self._mine_first(names, token):
+        for name in names:
             remote = self._remote(name)
             holder = claims.take(remote, token, want.tags)
             if holder is None:
@@ -166,15 +172,27 @@ class ExistingDriver:
                         claims.add_key(remote, token, handle.extra["public_key"])
                 return self._handle(want.kind, name, want.name, run, {"token": token})
             busy.append(f"{name} is claimed by run {holder['tags'].get(TAG_RUN) or 'unknown'}")
-        raise Capacity(f"{want.ref}: no host is free: {'; '.join(busy)}", self.platform)
+        if not busy:
+            raise silent[0]
+        reasons = "; ".join([*busy, *map(str, silent)])
+        raise Capacity(f"{want.ref}: no host is free: {reasons}", self.platform)
 
-    def _mine_first(self, names: list[str], token: str) -> list[str]:
-        """A host this token has already goes before free ones; at most one per token."""
+    def _mine_first(
+        self, names: list[str], token: str
+    ) -> tuple[list[str], list[Lost | Unauthorized]]:
+        """The host this token has already, else all that answer; and why others do not."""
+        answer: list[str] = []
+        silent: list[Lost | Unauthorized] = []
         for name in names:
-            claim = claims.read(self._remote(name))
+            try:
+                claim = claims.read(self._remote(name))
+            except (Lost, Unauthorized) as error:
+                silent.append(error)
+                continue
             if claim is not None and claim["token"] == token:
-                return [name]
-        return names
+                return [name], silent
+            answer.append(name)
+        return answer, silent
 
     def read(self, handle: Handle) -> State | None:
         if handle.kind is not Kind.MACHINE:
@@ -219,14 +237,15 @@ class ExistingDriver:
         """Claims of the owner's on all hosts.
 
         Raises:
-            Lost: after all others, if a host could not be asked: its claim is not known.
+            Lost, Unauthorized: after all others, if a host could not be asked: what it has
+                is not known.
         """
-        silent: list[str] = []
+        silent: list[Lost | Unauthorized] = []
         for host in self._inventory.hosts:
             try:
                 claim = claims.read(self._remote(host.name))
             except (Lost, Unauthorized) as error:
-                silent.append(f"{host.name}: {error}")
+                silent.append(error)
                 continue
             if claim is None or owner.run not in (None, claim["tags"].get(TAG_RUN)):
                 continue
@@ -235,7 +254,9 @@ class ExistingDriver:
             name, run = tags.get(TAG_NAME, ""), tags.get(TAG_RUN, "")
             yield self._handle(Kind.MACHINE, host.name, name, run, extra)
         if silent:
-            raise Lost(f"claims are not known of {'; '.join(silent)}", self.platform)
+            refused = all(isinstance(error, Unauthorized) for error in silent)
+            message = f"claims are not known: {'; '.join(map(str, silent))}"
+            raise (Unauthorized if refused else Lost)(message, self.platform)
 
     def feature(self, f: type[F], handle: Handle) -> F:
         if f is Metadata and handle.kind is Kind.MACHINE:
