@@ -55,6 +55,7 @@ class FakeDriver:
     def __init__(self, cloud: Cloud, guest: Guest | None = None) -> None:
         self.cloud = cloud
         self._guest = guest
+        self._plans = 0
 
     @property
     def platform(self) -> str:
@@ -72,6 +73,9 @@ class FakeDriver:
             check_name(want.name)
             check_tags(want.tags)
         body, refs, notes, price = translate(want, self.cloud.settings, self.platform)
+        if "alloc-03" in self.cloud.defects and "image" in body:
+            self._plans += 1  # takes the images in turn
+            body["image"] = sorted(self.cloud.settings.images)[self._plans % 2]
         latency = self.cloud.settings.latency
         most = (latency.get(want.kind) or latency.get("default") or (0, 0))[1]
         return Step(
@@ -165,7 +169,10 @@ class FakeDriver:
 
     def _state(self, thing: Thing) -> State:
         now = self.cloud.now()
+        defects = self.cloud.defects
         status = STATUS[thing.status(now)]
+        if status is Status.STOPPED and "life-03" in defects:
+            status = Status.READY
         told = thing.created_at + self.cloud.settings.skew_s
         created = rfc3339(told) if "P11" not in self.cloud.defects else rfc3339(told)[:-1]
         facts: dict[str, Any] = {"name": thing.name, "created": created}
@@ -183,7 +190,8 @@ class FakeDriver:
         access = None
         if thing.kind == Kind.MACHINE:
             image = self.cloud.settings.images.get(thing.spec["image"], {})
-            access = Access(how="exec", host=thing.addresses["public"], user=image.get("user", ""))
+            host = thing.addresses["public"] if "alloc-05" not in defects else "192.0.2.99"
+            access = Access(how="exec", host=host, user=image.get("user", ""))
             facts |= {
                 "instance_id": thing.id,
                 "mac": thing.mac,
@@ -196,6 +204,8 @@ class FakeDriver:
                 "memory_mib": self.cloud.settings.sizes[thing.spec["size"]]["memory_mib"],
                 "disk_gib": thing.size_gib,
                 "network": thing.spec.get("network") or "default",
+                "installed_by": "network" if "bmc-03" not in defects else "disk",
+                "metadata_tokens": "required",
             }
         return State(
             status=status,

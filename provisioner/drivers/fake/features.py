@@ -26,6 +26,7 @@ from provisioner.drivers.fake.rules import ApiError
 from provisioner.drivers.fake.things import Thing
 from provisioner.errors import BadRequest, Lost, NotFound, Unsupported
 from provisioner.features import Completed
+from provisioner.resources import Rule
 
 F = TypeVar("F")
 
@@ -54,6 +55,7 @@ FEATURES: dict[type[Any], str] = {
     protocols.Objects: "objects",
     protocols.Listing: "pagination",
     protocols.RawCall: "raw-call",
+    protocols.Rules: "firewall-rules",
 }
 
 
@@ -64,7 +66,7 @@ def make_feature(f: type[F], cloud: Cloud, handle: Handle, guest: Guest | None) 
         raise Unsupported(f"no {f.__name__.lower()} on this platform", cloud.name)
     if not cloud.settings.features.get(name, True):
         raise Unsupported(f"{name} is switched off in the platform's settings", cloud.name)
-    only = {"objects": "bucket"} | dict.fromkeys(
+    only = {"objects": "bucket", "firewall-rules": "firewall"} | dict.fromkeys(
         ("power", "console", "boot-device", "sensors", "event-log", "inventory", "bmc", "exec"),
         "machine",
     )
@@ -83,6 +85,7 @@ def make_feature(f: type[F], cloud: Cloud, handle: Handle, guest: Guest | None) 
         "objects": lambda: FakeObjects(cloud, handle),
         "pagination": lambda: FakeListing(cloud, handle),
         "raw-call": lambda: FakeRawCall(cloud),
+        "firewall-rules": lambda: FakeRules(cloud, handle),
     }
     return cast(F, made[name]())
 
@@ -146,6 +149,24 @@ class FakeObjects(OfThing):
             bucket.objects.pop(key, None)
 
         self.change(act)
+
+
+class FakeRules(OfThing):
+    """Rules of a firewall, changed at once."""
+
+    def allow(self, rule: Rule) -> None:
+        entry = _entry(rule)
+        self.change(lambda f: entry in f.spec["rules"] or f.spec["rules"].append(entry))
+
+    def revoke(self, rule: Rule) -> None:
+        entry = _entry(rule)
+        if "fw-03" not in self.cloud.defects:
+            self.change(lambda f: entry in f.spec["rules"] and f.spec["rules"].remove(entry))
+
+
+def _entry(rule: Rule) -> list[Any]:
+    """A rule as the cloud keeps it."""
+    return [rule.source, rule.protocol, rule.first_port, rule.last_port]
 
 
 class FakeListing(OfThing):

@@ -15,7 +15,10 @@ ACTIONS = ("on", "off", "cycle", "soft_off", "reboot")
 
 def prepare_machine(cloud: Cloud, world: World, machine: Thing) -> None:
     """Give a new machine what the platform gives: addresses, a MAC, a name, its first boot."""
-    machine.addresses = new_addresses(machine.serial, str(machine.spec.get("network") or ""))
+    network = str(machine.spec.get("network") or "")
+    machine.addresses = new_addresses(machine.serial, network)
+    if "alloc-04" in cloud.defects and not network:
+        del machine.addresses["private"]
     digest = hashlib.sha256(f"{cloud.name}/{machine.id}".encode()).digest()
     machine.mac = "02:" + ":".join(f"{byte:02x}" for byte in digest[:5])
     machine.hostname = str(machine.spec.get("hostname") or machine.name)
@@ -115,10 +118,11 @@ def _boot(cloud: Cloud, machine: Thing) -> None:
     machine.booted_from = str(machine.boot.get("device") or "disk").replace("default", "disk")
     if machine.boot and not machine.boot.get("persistent") and "bmc-02" not in cloud.defects:
         machine.boot = {}
-    if was_off:
+    if was_off or "net-04" in cloud.defects:
         generation = machine.boots if "net-04" in cloud.defects else 0
         fresh = new_addresses(machine.serial, str(machine.spec.get("network") or ""), generation)
         machine.addresses = {**machine.addresses, **fresh}
+    if was_off:
         note(cloud, machine, "power on")
     text = f"[boot {machine.boots}] {machine.hostname} from {machine.booted_from}"
     machine.console.append(text)

@@ -79,8 +79,9 @@ def describe_cloud(cloud: Cloud, available: frozenset[str]) -> Description:
         else:
             features.discard(name)
             absent[name] = "switched off in the platform's settings"
+    source = "" if "alloc-02" in cloud.defects else "api: offers image"
     images = tuple(
-        Offer(id=name, name=name, facts=dict(facts), source="api: offers image")
+        Offer(id=name, name=name, facts=dict(facts), source=source)
         for name, facts in sorted(cloud.offers("image").items())
     )
     sizes = tuple(
