@@ -31,7 +31,7 @@ from provisioner.resources import (
 )
 from provisioner.site import Inputs, Site, layers_of, profile_layer
 from provisioner.spec import GroupModel
-from provisioner.wants import role_nodes
+from provisioner.wants import role_nodes, with_required
 from provisioner.workload import Workload
 
 PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?/(tcp|udp)(?:,(tcp|udp))?")
@@ -246,7 +246,7 @@ class _Drawing:
                 group=group,
                 index=index,
                 platform=site.name,
-                roles=tuple(spec.roles),
+                roles=with_required(spec.roles, self.model.roles),
                 volumes=volumes,
                 networks=networks,
             )

@@ -15,7 +15,7 @@ A folder with ``workload.yaml`` and, beside it, the steps and files of its roles
     members:  {app-1: {set: {app.port: 8082}}}
     roles:
       app:
-        requires: [engine]                  # roles that run before it on the same member
+        requires: [engine]                  # roles that run before it, on the same member as well
         wants: [app.port, members.store, store.url]
         files: [{from: probe.py, to: /opt/interop/probe.py, mode: "0755"}]
         steps: [app.sh.j2]                  # Jinja2, run as root by sh; exit 0, 64, 128 or 192

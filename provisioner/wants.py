@@ -24,6 +24,22 @@ def role_nodes(
     return tracing.nodes(values), tracing.problems
 
 
+def with_required(roles: Sequence[str], known: Mapping[str, RoleModel]) -> tuple[str, ...]:
+    """*roles* and everything they require, each after what it requires."""
+    found: dict[str, None] = {}
+
+    def add(role: str, chain: tuple[str, ...]) -> None:
+        if role in found or role in chain or role not in known:
+            return  # a cycle shows when the plan is put in order
+        for needed in known[role].requires:
+            add(needed, (*chain, role))
+        found[role] = None
+
+    for role in roles:
+        add(role, ())
+    return tuple(found)
+
+
 class _Tracing:
     def __init__(
         self, workload: Workload, members: Sequence[PlannedMember], resources: set[str]
@@ -82,14 +98,13 @@ class _Tracing:
         return mine[: self.roles[role].cardinality.leader or len(mine)]
 
     def _requires(self) -> None:
-        for group, spec in self.workload.model.groups.items():
-            for role in spec.roles:
-                for needed in self.roles[role].requires:
-                    if needed not in spec.roles:
-                        where = self.workload.source("roles", role, "requires")
-                        self.problems.append(
-                            f"{where}: role {role} requires {needed}, which group {group} has not"
-                        )
+        for role, spec in self.roles.items():
+            for needed in spec.requires:
+                if needed not in self.roles:
+                    where = self.workload.source("roles", role, "requires")
+                    known = ", ".join(self.roles)
+                    told = f"{where}: role {role} requires {needed}: no such role; known: {known}"
+                    self.problems.append(told)
 
     def _wants(
         self, role: str, spec: RoleModel, values: Mapping[str, Mapping[str, object]]
