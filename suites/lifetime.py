@@ -279,7 +279,10 @@ class Lifetime:
 
 
 class Sampler:
-    """Asks for the status every fifth of a second, in a thread of its own, while it is open."""
+    """Asks for the status every fifth of a second, in a thread of its own, while it is open.
+
+    The last question is asked after the end, so that the state that was reached is always told.
+    """
 
     def __init__(self, ask: Callable[[], str], samples: list[Sample]) -> None:
         self._ask = ask
@@ -295,7 +298,9 @@ class Sampler:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._end.is_set():
+        last = False
+        while not last:
+            last = self._end.is_set()
             asked = time.time()
             try:
                 status = self._ask()
