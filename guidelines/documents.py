@@ -294,8 +294,10 @@ OUTPUTS: dict[str, type[BaseModel]] = {
 
 def all_schemas() -> dict[str, dict[str, Any]]:
     """Return every schema by the name of its file in ``schema/``."""
-    found = {"guideline-1.json": own_format.schema()}
-    found["waivers-1.json"] = _schema(WaiverDocument, "waivers")
+    found = {
+        "guideline-1.json": _schema(own_format.GuidelineDocument, "guideline"),
+        "waivers-1.json": _schema(WaiverDocument, "waivers"),
+    }
     for name, model in OUTPUTS.items():
         found[f"{name}-1.json"] = _schema(model, name)
     return found

@@ -151,7 +151,7 @@ def _judged(
         lacking = min((c - declared for c in item.conditions), key=lambda c: (len(c), sorted(c)))
         missing = ", ".join(sorted(lacking))
         state, reason = State.NOT_APPLICABLE, f"the platform does not declare {missing}"
-        if record is not None:
+        if record is not None and not record.not_applicable:
             message = f"{record.state.value}, though the platform does not declare {missing}"
             findings.append(_finding("undeclared-feature", "warning", item.check.id, message))
     elif record is not None:

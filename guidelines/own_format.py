@@ -229,12 +229,7 @@ def read_document(data: Mapping[str, object], source: str) -> GuidelineDocument:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of the format."""
-    document = GuidelineDocument.model_json_schema(by_alias=True)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "urn:interop:guideline:1",
-        **document,
-    }
+    return GuidelineDocument.model_json_schema(by_alias=True)
 
 
 def _problem(item: ErrorDetails, data: object) -> Problem:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from guidelines.evidence import Evidence, Fact, Outcome, Status
@@ -43,6 +43,7 @@ class Record:
     when: datetime | None
     evidence: Evidence
     mixed: bool = False
+    not_applicable: bool = False
     remarks: tuple[str, ...] = ()
 
     def as_superseded(self, why: str = "") -> Superseded:
@@ -164,6 +165,7 @@ def _from_outcomes(item: Item, outcomes: Sequence[Outcome], by: str, evidence: E
         where=where or evidence.source,
         when=when,
         evidence=evidence,
+        not_applicable=worst.status is Status.NOT_APPLICABLE,
         mixed=len(statuses) > 1 and Status.PASSED in statuses and Status.FAILED in statuses,
     )
     return _with_facts(record, item, _facts_of(item, evidence))
@@ -223,12 +225,4 @@ def _with_facts(record: Record, item: Item, facts: Sequence[Fact]) -> Record:
         state, reason = State.FAILED, "; ".join(compared.wrong)
     elif compared.open:
         state, reason = State.BLOCKED, "; ".join(compared.open)
-    return Record(
-        state=state,
-        reason=reason,
-        where=record.where,
-        when=record.when,
-        evidence=record.evidence,
-        mixed=record.mixed,
-        remarks=compared.remarks,
-    )
+    return replace(record, state=state, reason=reason, remarks=compared.remarks)

@@ -11,12 +11,17 @@ from typing import Any
 
 from guidelines.errors import BadDocument
 from guidelines.foreign.defcore_capability import read_capability
+from guidelines.foreign.defcore_parts import (
+    read_components,
+    read_criteria,
+    read_mapping,
+    read_status_lists,
+)
 from guidelines.foreign.keys import ForeignPart, Oddities, canonical_keys, kind_of, read_part
 from guidelines.model import (
     Capability,
     CapabilityStatus,
     Component,
-    Criterion,
     Guideline,
     Program,
     ProgramKind,
@@ -56,7 +61,6 @@ _SPELLINGS_2 = {
     "designated-sections": "designated_sections",
     "test-repositories": "test_repositories",
 }
-_STATUSES = [status.value for status in CapabilityStatus]
 # RefStack names its targets as schema 1 named the components, whatever the file says.
 _TARGETS = {
     "OpenStack Powered Platform": ("platform",),
@@ -76,12 +80,6 @@ class _Heading(ForeignPart):
     status: str = ""
     replaces: str | None = None
     cutoff_score: float | None = None
-
-
-class _Criterion(ForeignPart):
-    name: str = ""
-    description: str = ""
-    weight: float
 
 
 class _ComponentReference(ForeignPart):
@@ -125,10 +123,10 @@ def _read_1(data: Mapping[str, Any], source: str, digest: str, oddities: Odditie
     )  # fmt: skip
     schema = str(top.get("schema", "1"))
     heading = _heading({**top, "schema_version": schema}, source, "")
-    components = _components(top.get("components"), source, oddities, nested=False)
+    components = read_components(top.get("components"), source, oddities, nested=False)
     programs: dict[str, Program] = {}
     if "platform" in top:
-        lists = _status_lists(top["platform"], source, "platform", oddities)
+        lists = read_status_lists(top["platform"], source, "platform", oddities)
         programs["platform"] = Program(
             id="platform",
             title="every required component",
@@ -151,7 +149,7 @@ def _read_1(data: Mapping[str, Any], source: str, digest: str, oddities: Odditie
         capabilities=capabilities,
         scoring=Scoring(
             cutoff=heading.cutoff_score,
-            criteria=_criteria(top.get("criteria", {}), source, "criteria", oddities),
+            criteria=read_criteria(top.get("criteria", {}), source, "criteria", oddities),
         ),
         default_program=next(iter(programs), None),
         oddities=oddities.all(),
@@ -181,7 +179,7 @@ def _read_2(data: Mapping[str, Any], source: str, digest: str, oddities: Odditie
         source,
         "metadata",
     )
-    components = _components(top.get("components"), source, oddities, nested=True)
+    components = read_components(top.get("components"), source, oddities, nested=True)
     programs: dict[str, Program] = {}
     kinds = (
         ("platforms", ProgramKind.PROGRAM),
@@ -189,7 +187,7 @@ def _read_2(data: Mapping[str, Any], source: str, digest: str, oddities: Odditie
         ("add-ons", ProgramKind.ADD_ON),
     )
     for key, kind in kinds:
-        for name, part in _mapping(top.get(key) or {}, source, key).items():
+        for name, part in read_mapping(top.get(key) or {}, source, key).items():
             programs[name] = _program_2(name, part, kind, source, f"{key}.{name}", components)
     default = next(iter(programs), None)
     _add_component_programs(programs, components)
@@ -209,7 +207,7 @@ def _read_2(data: Mapping[str, Any], source: str, digest: str, oddities: Odditie
         ),
         scoring=Scoring(
             cutoff=heading.cutoff_score,
-            criteria=_criteria(
+            criteria=read_criteria(
                 scoring.get("criteria") or {}, source, "metadata.scoring.criteria", oddities
             ),
         ),
@@ -222,78 +220,12 @@ def _heading(values: Mapping[str, Any], source: str, path: str) -> _Heading:
     return read_part(_Heading, values, source=source, path=path)
 
 
-def _mapping(value: object, source: str, path: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise BadDocument(source, path, f"expected a mapping, found {kind_of(value)}")
-    return {str(key): item for key, item in value.items()}
-
-
-def _criteria(value: object, source: str, path: str, oddities: Oddities) -> dict[str, Criterion]:
-    criteria: dict[str, Criterion] = {}
-    for key, item in _mapping(value, source, path).items():
-        fields = canonical_keys(
-            item, ("name", "description", "weight"), source=source, path=f"{path}.{key}",
-            oddities=oddities, spellings={"Description": "description"},
-        )  # fmt: skip
-        part = read_part(_Criterion, fields, source=source, path=f"{path}.{key}")
-        criteria[key] = Criterion(
-            name=part.name or key, weight=part.weight, description=part.description
-        )
-    return criteria
-
-
-def _status_lists(
-    value: object, source: str, path: str, oddities: Oddities
-) -> dict[CapabilityStatus, tuple[str, ...]]:
-    fields = canonical_keys(value, _STATUSES, source=source, path=path, oddities=oddities)
-    lists: dict[CapabilityStatus, tuple[str, ...]] = {}
-    for status in CapabilityStatus:
-        names = fields.get(status.value) or []
-        if not isinstance(names, list):
-            raise BadDocument(
-                source, f"{path}.{status}", f"expected a list of names, found {kind_of(names)}"
-            )
-        kept: dict[str, None] = {}
-        for index, name in enumerate(names):
-            found = name.get("name") if isinstance(name, dict) else name
-            if not isinstance(found, str) or not found:
-                raise BadDocument(source, f"{path}.{status}.{index}", "expected a name")
-            if found in kept:
-                oddities.warning(
-                    "duplicate-entry", f"{path}.{status}.{index}", f"{found!r} is listed twice"
-                )
-            kept[found] = None
-        lists[status] = tuple(kept)
-    return lists
-
-
-def _components(
-    value: object, source: str, oddities: Oddities, *, nested: bool
-) -> dict[str, Component]:
-    components: dict[str, Component] = {}
-    for name, item in _mapping(value, source, "components").items():
-        path = f"components.{name}"
-        title = ""
-        if nested or (isinstance(item, dict) and isinstance(item.get("capabilities"), dict)):
-            fields = canonical_keys(
-                item, ("capabilities", "designated_sections", "description"), source=source,
-                path=path, oddities=oddities,
-                spellings={"designated-sections": "designated_sections"},
-            )  # fmt: skip
-            title = str(fields.get("description") or "")
-            item, path = fields.get("capabilities") or {}, f"{path}.capabilities"
-        components[name] = Component(
-            id=name, title=title, capabilities=_status_lists(item, source, path, oddities)
-        )
-    return components
-
-
 def _capabilities(
     value: object, source: str, oddities: Oddities, schema: str
 ) -> dict[str, Capability]:
     return {
         name: read_capability(name, item, source, oddities, schema=schema)
-        for name, item in _mapping(value, source, "capabilities").items()
+        for name, item in read_mapping(value, source, "capabilities").items()
     }
 
 
@@ -305,7 +237,7 @@ def _program_2(
     path: str,
     components: Mapping[str, Component],
 ) -> Program:
-    fields = _mapping(value, source, path)
+    fields = read_mapping(value, source, path)
     for key in ("components", "required_platform_components", "optional_platform_components"):
         entries = fields.get(key) or []
         if isinstance(entries, list):

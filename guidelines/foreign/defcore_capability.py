@@ -59,7 +59,12 @@ def read_capability(
     for key in _MANDATORY:
         if key not in given:
             oddities.error("missing-key", f"{path}.{key}", f"the schema requires {key!r}; add it")
-    part = read_part(_Capability, fields, source=source, path=path)
+    since = fields.get("required_since")
+    if since is not None and not isinstance(since, str):
+        oddities.warning("required-since", f"{path}.required_since", f"{since!r} is not a version")
+        fields["required_since"] = ""
+    given_values = {key: item for key, item in fields.items() if item is not None}
+    part = read_part(_Capability, given_values, source=source, path=path)
     flagged = _flagged_names(part.flagged)
     checks = _read_tests(fields.get("tests") or [], flagged, source, f"{path}.tests", oddities)
     listed = {check.id for check in checks}
