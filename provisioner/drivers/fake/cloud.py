@@ -78,7 +78,7 @@ class Cloud:
         with self.store.session() as world:
             thing = self._get(world, kind, thing_id)
             thing.reads += 1
-            forgotten = "P10" in self.defects and thing.reads == 2
+            forgotten = "P10" in self.defects and kind == "key" and thing.reads == 6
             if now < thing.visible_at or forgotten or self._flap():
                 world.changed = True
                 raise ApiError(404, "NotFound", f"no {kind} {thing_id}")
@@ -145,6 +145,7 @@ class Cloud:
         self._enter()
         self.faults.reach("tag", kind, "before")
         check_tags(tags)
+        tags = {key: as_stored(value, self.defects) for key, value in tags.items()}
         with self.store.session() as world:
             thing = self._get(world, kind, thing_id)
             merged = {**thing.tags, **tags}

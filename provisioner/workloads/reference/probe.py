@@ -51,7 +51,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 VERSION = "2026.11"
-HOME = Path("/var/lib/interop")  # what must survive a reboot
+HOME = Path(os.environ.get("INTEROP_PROBE_HOME") or "/var/lib/interop")  # survives reboots
 HTTP_PORT = 8080  # roles talk here; open to members and to the harness
 UDP_PORT = 8082  # echo, time and path measurements; open to members
 SHUT_PORT = 8079  # somebody listens, but no firewall rule lets anybody in
