@@ -144,7 +144,7 @@ def _from_outcomes(item: Item, outcomes: Sequence[Outcome], by: str, evidence: E
     reason = worst.reason
     where = worst.where
     if by == "fixture":
-        kind = f"the set-up of {worst.covers} {_verb(worst.status)}"
+        kind = f"{worst.name} {_verb(worst.status)}"
         reason = f"{kind}: {reason}" if reason else kind
         # A broken set-up says nothing about the test itself.
         state = State.SKIPPED if worst.status is Status.SKIPPED else State.BLOCKED

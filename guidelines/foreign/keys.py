@@ -111,6 +111,19 @@ def read_part(model: type[Part], data: Mapping[str, Any], *, source: str, path: 
         raise BadDocument(source, where, message[:1].lower() + message[1:]) from None
 
 
+def read_list(value: object, source: str, path: str) -> list[Any]:
+    """Return *value*, or an empty list for nothing.
+
+    Raises:
+        BadDocument: it is something else than a list.
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise BadDocument(source, path, f"expected a list, found {kind_of(value)}")
+    return value
+
+
 def kind_of(value: object) -> str:
     """Name the kind of a decoded value, for errors."""
     if value is None:

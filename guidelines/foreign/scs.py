@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from guidelines.errors import BadDocument
-from guidelines.foreign.keys import ForeignPart, Oddities, canonical_keys, kind_of, read_part
+from guidelines.foreign.keys import ForeignPart, Oddities, canonical_keys, read_list, read_part
 from guidelines.foreign.scs_module import Case, Module, read_cases, read_module, read_standard
 from guidelines.model import (
     Capability,
@@ -71,7 +71,7 @@ def read_scope(data: Mapping[str, Any], source: str, digest: str) -> Guideline:
     top = canonical_keys(data, _KEYS, source=source, path="", oddities=oddities)
     cases = read_cases(top.get("scripts") or [], source, oddities)
     modules: dict[str, Module] = {}
-    for index, item in enumerate(_list(top.get("modules") or [], source, "modules")):
+    for index, item in enumerate(read_list(top.get("modules"), source, "modules")):
         module = read_module(item, cases, source, f"modules.{index}", oddities)
         if module.id in modules:
             raise BadDocument(source, f"modules.{index}.id", f"{module.id!r} is given twice")
@@ -80,7 +80,7 @@ def read_scope(data: Mapping[str, Any], source: str, digest: str) -> Guideline:
     components: dict[str, Component] = {}
     programs: dict[str, Program] = {}
     used: set[str] = set()
-    for index, item in enumerate(_list(top.get("versions"), source, "versions")):
+    for index, item in enumerate(read_list(top.get("versions"), source, "versions")):
         path = f"versions.{index}"
         fields = canonical_keys(item, _VERSION_KEYS, source=source, path=path, oddities=oddities)
         fields["version"] = str(fields.get("version"))
@@ -166,7 +166,7 @@ def _timeline(
 ) -> tuple[TimelineEntry, ...]:
     entries: list[TimelineEntry] = []
     if "timeline" in top:
-        for index, item in enumerate(_list(top["timeline"], source, "timeline")):
+        for index, item in enumerate(read_list(top["timeline"], source, "timeline")):
             path = f"timeline.{index}"
             fields = canonical_keys(
                 item, ("date", "versions"), source=source, path=path, oddities=oddities
@@ -201,12 +201,6 @@ def _timeline(
             for version, status in current.items()
         )
     return tuple(entries)
-
-
-def _list(value: object, source: str, path: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise BadDocument(source, path, f"expected a list, found {kind_of(value)}")
-    return value
 
 
 def _day(value: object, source: str, path: str) -> date:

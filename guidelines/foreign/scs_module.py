@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from guidelines.errors import BadDocument
-from guidelines.foreign.keys import ForeignPart, Oddities, canonical_keys, kind_of, read_part
+from guidelines.foreign.keys import (
+    ForeignPart,
+    Oddities,
+    canonical_keys,
+    kind_of,
+    read_list,
+    read_part,
+)
 from guidelines.model import CheckDef, Reference
 
 # What counts if the file says nothing, by the compliance monitor's rule.
@@ -79,15 +86,13 @@ def read_cases(value: object, source: str, oddities: Oddities) -> dict[str, Case
         BadDocument: a part has the wrong type, or an id is given twice.
     """
     cases: dict[str, Case] = {}
-    if not isinstance(value, list):
-        raise BadDocument(source, "scripts", f"expected a list, found {kind_of(value)}")
-    for index, item in enumerate(value):
+    for index, item in enumerate(read_list(value, source, "scripts")):
         path = f"scripts.{index}"
         script = canonical_keys(
             item, ("executable", "args", "env", "testcases", "section"), source=source, path=path,
             oddities=oddities,
         )  # fmt: skip
-        for number, entry in enumerate(script.get("testcases") or []):
+        for number, entry in enumerate(read_list(script.get("testcases"), source, path)):
             where = f"{path}.testcases.{number}"
             case = _case(entry, source, where, oddities, manual="executable" not in script)
             if case.check.id in cases:
@@ -115,7 +120,7 @@ def read_module(
     manual = not fields.get("run")
     tagged = tuple(
         _case(entry, source, f"{path}.testcases.{number}", oddities, manual=manual)
-        for number, entry in enumerate(fields.get("testcases") or [])
+        for number, entry in enumerate(read_list(fields.get("testcases"), source, path))
     )
     return Module(
         id=part.id,
@@ -142,7 +147,8 @@ def read_standard(
     name = str(fields.get("id") or fields.get("name") or path)
     optional = str(fields.get("condition") or "mandatory") == "optional"
     lists: dict[str, list[CheckDef]] = {"main": []}
-    for number, entry in enumerate(fields.get("checks") or fields.get("check_tools") or []):
+    entries = fields.get("checks") or fields.get("check_tools")
+    for number, entry in enumerate(read_list(entries, source, path)):
         where = f"{path}.checks.{number}"
         if not isinstance(entry, dict):
             raise BadDocument(source, where, f"expected a mapping, found {kind_of(entry)}")
