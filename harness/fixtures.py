@@ -15,7 +15,7 @@ from harness.patience import Patience
 from harness.plugin import MASKER, SESSION
 from harness.recorder import Draft, NotApplicable
 from harness.workbench import Workbench
-from provisioner.deployment import Deployment, Member
+from provisioner.deployment import Member, from_json
 from provisioner.driver import Description, Driver, Owner
 from provisioner.errors import PlatformError
 from provisioner.platform import PlatformConfig, open_driver
@@ -151,7 +151,7 @@ def members(pytestconfig: pytest.Config, subject: Subject) -> tuple[Member, ...]
     lease = pytestconfig.stash[SESSION].lease
     if lease is None:
         pytest.skip("no workload stands in this run")
-    deployment = Deployment.load(lease)
+    deployment = from_json(lease.read_text(encoding="utf-8"), str(lease))
     return tuple(m for m in deployment.members if m.platform == subject.name)
 
 
@@ -186,7 +186,15 @@ def bench(pytestconfig: pytest.Config, subject: Subject, patience: Patience) -> 
     def note(title: str, text: str) -> None:
         config.stash[CURRENT].note(title, text)
 
-    workbench = Workbench(subject.config, subject.driver, subject.owner, session, patience, note)
+    workbench = Workbench(
+        subject.config,
+        subject.driver,
+        subject.owner,
+        session,
+        patience,
+        note,
+        config.stash[MASKER],
+    )
     try:
         yield workbench
     finally:

@@ -137,7 +137,7 @@ class PlatformRun:
             tool=ToolRecord(version=version("interop-harness")),
             suite=SuiteRecord(digest=suites_digest(), seed=self.spec.seed),
             workload=WorkloadRecord(
-                name=workload.name,
+                name=workload.workload,
                 version=workload.version,
                 digest=workload.digest,
                 probe=_digest(self.standing.probe),

@@ -75,6 +75,8 @@ class Progress:
         """One plain line; passes of checks are not worth one each."""
         if event.what == "check" and event.state in ("passed", "not-applicable"):
             return
+        if event.what == "step" and event.state not in ("done", "failed", "blocked"):
+            return
         words = [f"{event.at:7.1f}s", f"{event.platform:<12}", event.what, event.name]
         words += [event.state] if event.state else []
         words += [f"({event.seconds:.1f} s)"] if event.seconds else []

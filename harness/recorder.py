@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.outcomes import Skipped
 
 from harness.mask import Masker
 from provisioner.errors import COULD_NOT_TELL, PlatformError
@@ -17,7 +18,7 @@ EVIDENCE_CHARS = 16_000  # of one text; what is cut says so
 REASON_CHARS = 2_000
 
 
-class NotApplicable(pytest.skip.Exception):
+class NotApplicable(Skipped):
     """The check says nothing about this platform; the reason is the proof."""
 
 
@@ -109,7 +110,7 @@ def settle(draft: Draft, call: pytest.CallInfo[Any]) -> None:
         return
     if isinstance(error, NotApplicable):
         draft.outcome, draft.reason = "not-applicable", _text(str(error.msg))
-    elif isinstance(error, pytest.skip.Exception):
+    elif isinstance(error, Skipped):
         draft.outcome, draft.reason = "skipped", _text(str(error.msg))
     elif isinstance(error, AssertionError | pytest.fail.Exception):
         draft.outcome = "failed" if call.when == "call" else "blocked"

@@ -17,12 +17,13 @@ from rich.console import Console
 from guidelines.catalog import load_guideline
 from harness.config import read_platforms
 from harness.events import Events
+from harness.keys import run_key
 from harness.mask import Masker
 from harness.outcome import catalogue, program_for, settle, write_page
 from harness.platform_run import PlatformRun
 from harness.progress import Progress
 from harness.run_spec import RunSpec
-from harness.standing import Standing, make_key
+from harness.standing import Standing
 from provisioner.platform import open_driver
 from provisioner.waiting import Cancel
 from reports.matrix import matrix
@@ -62,7 +63,7 @@ class Run:
             finished = [name for name in configs if (self.folder / name / "result.json").exists()]
             self.folder.mkdir(parents=True, exist_ok=self.resumed)
             self.spec.save(self.folder)
-            key = make_key(self.folder)
+            key = run_key(self.folder)
             masker = Masker([*self.platforms.secrets, key.read_text(encoding="utf-8")])
             progress = Progress(self.console, tuple(configs))
             events = Events(self.folder / "events.jsonl", masker, (progress,))
