@@ -7,6 +7,7 @@ tried again. The same code carries on after a crash.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -30,7 +31,9 @@ from provisioner.waiting import Cancel, Transition, wait
 
 UNSURE = (Lost, Timeout, PlatformFault, Throttled)
 ATTEMPTS = 4
-LOOKS = 3  # how often a platform is searched at least; one list may miss something
+# How often a platform is searched at least before something is called absent. One list may miss
+# what is there; six that each miss one thing in ten are all wrong once in a million.
+LOOKS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +250,7 @@ class Creation:
             not_found_ok=LOOKS + int(2 * place.window_s / self.interval[0]),
             cancel=self.cancel,
             on_transition=transition,
+            rng=random.Random(f"{place.name}/{ref}"),  # noqa: S311 - spreads polls, repeatably
         )
         assert state is not None  # noqa: S101 - the target is not gone
         return state

@@ -80,10 +80,14 @@ class Ledger:
         self._queued = 0
         self._durable = 0
         self._broken: OSError | None = None
-        if not replay.run:
-            self._append({"event": "run", "run": run, "expires": expires, "pid": os.getpid()})
-        if new:
-            _sync_folder(path.parent)
+        try:
+            if not replay.run:
+                self._append({"event": "run", "run": run, "expires": expires, "pid": os.getpid()})
+            if new:
+                _sync_folder(path.parent)
+        except BaseException:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Ledger:
         return self
