@@ -191,6 +191,12 @@ def tags_of(item: Mapping[str, Any], key: str = "Tags") -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in found}
 
 
+def own_tags(item: Mapping[str, Any], *more: str) -> dict[str, str]:
+    """A resource's tags without those of its attachment, and without *more*."""
+    ours = (TAG_ATTACHED, TAG_ATTACHED_TOKEN, *more)
+    return {key: value for key, value in tags_of(item).items() if key not in ours}
+
+
 def label(*parts: str, length: int = 200) -> str:
     """A name for AWS made from ours: readable ASCII, and unique by a digest of the real parts."""
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:10]

@@ -28,7 +28,7 @@ from provisioner.drivers.aws.account import (
     tag_list,
     tags_of,
 )
-from provisioner.drivers.aws.storage import read_volume
+from provisioner.drivers.aws.storage import DATA, read_volume
 from provisioner.errors import BadRequest, Conflict, NotFound, Quota
 from provisioner.resources import AttachmentSpec, Kind, Resource
 
@@ -73,10 +73,10 @@ class Attachments:
         tags = full_tags(step.resource, token)
         notes = {TAG_ATTACHED: step.resource.name, TAG_ATTACHED_TOKEN: token}
         what = f"create {step.resource.ref}"
-        self._account.call(what, "create_tags", Resources=[thing.id], Tags=tag_list(notes))
+        handle = self._account.handle(Kind.ATTACHMENT, f"{thing.id}:{machine.id}", tags)
         if thing.kind is Kind.VOLUME:
             self._attach_volume(machine.id, thing.id, what)
-        else:
+        elif self.read(handle) is None:
             self._account.call(
                 what,
                 "associate_address",
@@ -84,7 +84,9 @@ class Attachments:
                 InstanceId=machine.id,
                 AllowReassociation=False,
             )
-        return self._account.handle(Kind.ATTACHMENT, f"{thing.id}:{machine.id}", tags)
+        # Only now: what is in use elsewhere must keep the name of that attachment.
+        self._account.call(what, "create_tags", Resources=[thing.id], Tags=tag_list(notes))
+        return handle
 
     def _attach_volume(self, machine: str, volume: str, what: str) -> None:
         with self._lock:
@@ -177,9 +179,9 @@ class Attachments:
                 )
 
     def find(self, owner: Owner) -> Iterator[Handle]:
-        filters = [*owned(owner), {"Name": "tag-key", "Values": [TAG_ATTACHED]}]
+        filters = owned(owner)
         for volume in self._account.each(
-            "find attachments", "describe_volumes", "Volumes", Filters=filters
+            "find attachments", "describe_volumes", "Volumes", Filters=[*filters, *DATA]
         ):
             for joined in volume.get("Attachments", ()):
                 if joined.get("State") != "detached":
@@ -203,9 +205,7 @@ def _joined(volume: dict[str, Any], machine: str) -> dict[str, Any] | None:
 
 
 def _moved(tags: dict[str, str]) -> dict[str, str]:
-    """An attachment's tags, as kept on what is attached."""
+    """An attachment's tags, as kept on what is attached; it has that name until it is noted."""
     kept = {key: tags[key] for key in (TAG_RUN, TAG_EXPIRES) if key in tags}
-    return kept | {
-        TAG_NAME: tags.get(TAG_ATTACHED, ""),
-        TAG_TOKEN: tags.get(TAG_ATTACHED_TOKEN, ""),
-    }
+    name = tags.get(TAG_ATTACHED) or tags.get(TAG_NAME, "")
+    return kept | {TAG_NAME: name, TAG_TOKEN: tags.get(TAG_ATTACHED_TOKEN, "")}

@@ -12,6 +12,7 @@ from provisioner.drivers.aws.account import (
     Account,
     full_tags,
     label,
+    own_tags,
     owned,
     plain,
     tagged,
@@ -193,7 +194,7 @@ class Addresses:
         return State(
             status=Status.READY,
             addresses={"public": item["PublicIp"]},
-            tags=tags_of(item),
+            tags=own_tags(item),
             facts={"machine": item.get("InstanceId", "")},
             raw=plain(item),
         )

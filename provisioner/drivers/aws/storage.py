@@ -8,11 +8,10 @@ from typing import Any
 
 from provisioner.driver import Handle, Owner, State, Status, Step
 from provisioner.drivers.aws.account import (
-    TAG_ATTACHED,
-    TAG_ATTACHED_TOKEN,
     Account,
     client_token,
     full_tags,
+    own_tags,
     owned,
     plain,
     tagged,
@@ -86,7 +85,7 @@ class Volumes:
         joined = (volume.get("Attachments") or [{}])[0]
         return State(
             status=status,
-            tags=_own_tags(volume),
+            tags=own_tags(volume, TAG_DATA),
             facts={
                 "size_gib": volume["Size"],
                 "zone": volume["AvailabilityZone"],
@@ -140,12 +139,6 @@ class Volumes:
             OwnerIds=["self"],
         ):
             yield self._account.handle(Kind.VOLUME, item["SnapshotId"], tags_of(item))
-
-
-def _own_tags(volume: dict[str, Any]) -> dict[str, str]:
-    """A volume's tags without those that are there for our own sake."""
-    ours = (TAG_DATA, TAG_ATTACHED, TAG_ATTACHED_TOKEN)
-    return {key: value for key, value in tags_of(volume).items() if key not in ours}
 
 
 def read_volume(account: Account, volume_id: str) -> dict[str, Any] | None:
