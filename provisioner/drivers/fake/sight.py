@@ -1,4 +1,7 @@
-"""What a fake machine's probe sees: one method for each observation of the reference probe."""
+"""Who a fake machine is and where it stands, as its probe sees it.
+
+Each observation of the reference probe is a method ``see_NAME`` here, of ``Matter`` or ``Paths``.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,10 @@ from typing import Any
 
 from provisioner.drivers.fake.cloud import Cloud
 from provisioner.drivers.fake.hardware import hardware_uuid
+from provisioner.drivers.fake.matter import Matter, told_time
+from provisioner.drivers.fake.paths import HTTP_PORT, Paths
 from provisioner.drivers.fake.things import Thing
 
-GIB = 1 << 30
-HTTP_PORT, UDP_PORT, SHUT_PORT, SSH_PORT = 8080, 8082, 8079, 22
-FLAGS = ["aes", "fpu", "lm", "sse4_2"]
 Json = dict[str, Any]
 
 
@@ -40,11 +42,13 @@ class GuestSight:
         Raises:
             SystemExit: there is none of that name.
         """
-        look = getattr(self, "see_" + name.replace("-", "_"), None)
-        if look is None:
-            raise SystemExit(f"argument name: invalid choice: {name!r}")
-        seen: Json = look(**args)
-        return seen
+        of = (self.machine, self.cloud, self.defects)
+        for part in (self, Matter(*of), Paths(*of)):
+            look = getattr(part, "see_" + name.replace("-", "_"), None)
+            if look is not None:
+                seen: Json = look(**args)
+                return seen
+        raise SystemExit(f"argument name: invalid choice: {name!r}")
 
     def see_facts(self, names: Iterable[str] = (), parts: Iterable[str] = ()) -> Json:
         default = "identity addressing names access init metadata entropy kernel cpu disks service"
@@ -64,7 +68,7 @@ class GuestSight:
         machine = self.machine
         of = "everybody" if "meta-07" in self.defects else machine.id
         key = hashlib.sha256(f"host key {machine.id}".encode()).digest()
-        now = self.now()
+        now = told_time(self.machine, self.cloud, self.defects)
         return {
             "hostname": self.hostname,
             "machine_id": hashlib.sha256(f"machine-id {of}".encode()).hexdigest()[:32],
@@ -211,71 +215,9 @@ class GuestSight:
             "search": ["fake.internal"],
         }
 
-    # -- what it is made of --------------------------------------------------------------------
-
-    def see_entropy(self) -> Json:
-        ready = "ent-01" not in self.defects
-        return {
-            "getrandom_ready": ready,
-            "entropy_avail": 256 if ready else 7,
-            "hwrng": "virtio_rng.0",
-            "crng_ready_s": 0.4,
-        }
-
-    def see_kernel(self) -> Json:
-        return {
-            "system": "Linux",
-            "release": "6.1.0-fake",
-            "machine": "riscv64" if "kern-01" in self.defects else "x86_64",
-            "cgroup_version": 2,
-            "user_namespaces": True,
-            "module_loading": True,
-            "sysctl_writable": True,
-            "ebpf": True,
-            "nested_virtualisation": False,
-            "kvm_device": False,
-            "shared_kernel": False,
-        }
-
-    def see_cpu(self) -> Json:
-        odd = "kern-03" in self.defects and self.machine.serial % 2
-        size = self.cloud.settings.sizes.get(str(self.machine.spec.get("size")), {})
-        return {
-            "model": "Fake CPU",
-            "flags": [*FLAGS, *(["avx2"] if odd else [])],
-            "count": int(size.get("cpu", 1)),
-            "memory_mib": int(size.get("memory_mib", 512)),
-            "steal_percent": 0.0,
-        }
-
-    def see_disks(self) -> Json:
-        told = (self.machine.size_gib or 8) * GIB
-        devices = [disk("/dev/vda", told, "root")]
-        for number, volume in enumerate(self._volumes()):
-            size = volume.size_gib * GIB - ((1 << 20) if "disk-02" in self.defects else 0)
-            devices.append(disk(f"/dev/vd{chr(ord('b') + number)}", size, volume.id))
-        root = GIB // 2 if "disk-01" in self.defects else int(told * 0.97)
-        return {
-            "root": {
-                "source": "/dev/vda1",
-                "fs": "ext4",
-                "bytes": root,
-                "device": "vda",
-                "device_bytes": told,
-            },
-            "devices": devices,
-        }
-
-    def see_clock(self) -> Json:
-        now = self.now()
-        return {"received": now, "clocksource": "kvm-clock", "synchronised": True, "sent": now}
-
-    def see_burn(self, seconds: float = 0.0) -> Json:
-        return {"processors": 1, "seconds": seconds}
-
     def see_say(self, text: str) -> Json:
         self.machine.console.append(text)
-        return {"said": text, "at": self.now()}
+        return {"said": text, "at": told_time(self.machine, self.cloud, self.defects)}
 
     def see_service(self, port: int = HTTP_PORT) -> Json:
         served = self.machine.guest.get("served")
@@ -287,164 +229,6 @@ class GuestSight:
     def see_chain(self, port: int = HTTP_PORT, key: str = "chain") -> Json:
         return {"path": [self.machine.name], "seconds": 0.0}
 
-    def now(self) -> float:
-        """The guest's clock. Neighbours are 8 s apart with time-05, each within 5 of the truth."""
-        off = 60.0 if "time-01" in self.defects else 0.0
-        if "time-05" in self.defects:
-            off += 4.0 if self.machine.serial % 2 else -4.0
-        return self.cloud.told_time() + off
-
-    # -- what it keeps -------------------------------------------------------------------------
-
-    def see_write_pattern(self, path: str, token: str, size: int = 65536, offset: int = 0) -> Json:
-        self._place(path)[f"{path}@{offset}"] = token
-        return {"path": path, "bytes": size, "sha256": hashlib.sha256(token.encode()).hexdigest()}
-
-    def see_read_pattern(self, path: str, token: str, size: int = 65536, offset: int = 0) -> Json:
-        held = self._place(path).get(f"{path}@{offset}")
-        lost = "disk-05" in self.defects and self.machine.last_stop == "hard"
-        on_volume = path.startswith("/dev/")
-        swapped = "disk-03" in self.defects and self.machine.last_stop == "reboot" and on_volume
-        if "life-05" in self.defects and held is None:
-            held = self._of_predecessor(f"{path}@{offset}")
-        whole = held == token and not lost and not swapped
-        sectors = (size + 511) // 512
-        return {
-            "path": path,
-            "there": held is not None and not lost,
-            "whole": whole,
-            "good_sectors": sectors if whole else 0,
-            "sectors": sectors,
-            "error": "" if held is not None else "No such file or directory",
-        }
-
-    def _place(self, path: str) -> dict[str, str]:
-        """Where a file's or device's patterns are kept: on the root disk or on the volume."""
-        holder = self.machine
-        if path.startswith("/dev/vd") and path > "/dev/vda":
-            volumes = self._volumes()
-            number = ord(path[7]) - ord("b")
-            holder = volumes[number] if number < len(volumes) else holder
-        patterns: dict[str, str] = holder.guest.setdefault("patterns", {})
-        return patterns
-
-    def _of_predecessor(self, place: str) -> str | None:
-        """What an earlier machine of the same name had written."""
-        with self.cloud.store.session() as world:
-            for other in world.of_kind("machine"):
-                if other.name == self.machine.name and other.serial < self.machine.serial:
-                    found = other.guest.get("patterns", {}).get(place)
-                    if found:
-                        return str(found)
-        return None
-
-    # -- whom it reaches -----------------------------------------------------------------------
-
-    def see_tcp(self, targets: Iterable[Iterable[Any]], timeout_s: float = 3.0) -> Json:
-        results = []
-        for host, port in targets:
-            state = self._knock(str(host), "tcp", int(port))
-            results.append({"host": host, "port": port, "state": state, "seconds": 0.001})
-        return {"results": results}
-
-    def see_mesh(
-        self,
-        peers: Iterable[Mapping[str, str]],
-        tcp: Iterable[int] = (HTTP_PORT,),
-        udp: Iterable[int] = (UDP_PORT,),
-        timeout_s: float = 4.0,
-    ) -> Json:
-        results = []
-        for peer in peers:
-            ways = [("tcp", port) for port in tcp] + [("udp", port) for port in udp]
-            for protocol, port in ways:
-                state = self._knock(peer["address"], protocol, port)
-                if "path-01" in self.defects and protocol == "udp":
-                    state = "silent"
-                other = self._at(peer["address"])
-                served = other.guest.get("served") if other is not None else None
-                name = served.get("name", "") if served and state == "open" else ""
-                results.append(
-                    {
-                        "host": peer["address"],
-                        "port": port,
-                        "state": state,
-                        "seconds": 0.001,
-                        "peer": peer["name"],
-                        "protocol": protocol,
-                        "answered": name,
-                    }
-                )
-        return {"results": results}
-
-    def see_skew(
-        self, peers: Iterable[Mapping[str, str]], port: int = UDP_PORT, samples: int = 5
-    ) -> Json:
-        results = []
-        for peer in peers:
-            other = self._at(peer["address"])
-            offset = None
-            if other is not None:
-                theirs = GuestSight(other, self.cloud, self.defects)
-                offset = round(theirs.now() - self.now(), 3)
-            results.append({"peer": peer["name"], "offset_s": offset, "round_trip_s": 0.001})
-        return {"results": results}
-
-    def see_path_mtu(self, address: str, port: int = UDP_PORT, timeout_s: float = 2.0) -> Json:
-        hole = "path-02" in self.defects
-        return {
-            "interface": "eth0",
-            "link_mtu": 1500,
-            "path_mtu": 1400 if hole else 1500,
-            "at_link_mtu": "silent" if hole else "echoed",
-            "above_link_mtu": "refused",
-            "icmp_seen": False,
-        }
-
-    def see_layer2(
-        self, peers: Iterable[Mapping[str, str]], port: int = UDP_PORT, group: str = ""
-    ) -> Json:
-        results = []
-        for peer in peers:
-            other = self._at(peer["address"])
-            mac = other.mac if other is not None else ""
-            results.append(
-                {
-                    "peer": peer["name"],
-                    "address": peer["address"],
-                    "arp": self.machine.mac if "path-04" in self.defects else mac,
-                    "broadcast": True,
-                    "multicast": True,
-                }
-            )
-        return {"results": results}
-
-    def _knock(self, host: str, protocol: str, port: int) -> str:
-        """Open, refused or silent: is there a machine, does its firewall let us in, who listens."""
-        if host == "127.0.0.1":
-            return "open" if listens(self.machine, port) else "refused"
-        other = self._at(host)
-        if other is None or other.status(self.cloud.now()) != "active":
-            return "silent"
-        if not self._let_in(other, protocol, port):
-            return "silent"
-        return "open" if listens(other, port) else "refused"
-
-    def _let_in(self, other: Thing, protocol: str, port: int) -> bool:
-        with self.cloud.store.session() as world:
-            walls = [world.things[f] for f in other.spec.get("firewalls", ()) if f in world.things]
-        mine = set(self.machine.spec.get("firewalls", ()))
-        for wall in walls:
-            if "fw-01" in self.defects and not wall.spec["rules"]:
-                return True
-            if "fw-02" in self.defects and wall.id in mine:
-                return True
-            for source, of, first, last in wall.spec["rules"]:
-                near = source == "members" and wall.id in mine
-                if of == protocol and first <= port <= last and (source == "any" or near):
-                    return True
-        return False
-
     def _machines(self) -> list[Thing]:
         """Machines that exist in our network."""
         now, mine = self.cloud.now(), self.machine.spec.get("network")
@@ -455,43 +239,7 @@ class GuestSight:
                 if other.exists(now) and other.spec.get("network") == mine
             ]
 
-    def _at(self, address: str) -> Thing | None:
-        now = self.cloud.now()
-        with self.cloud.store.session() as world:
-            for other in world.of_kind("machine"):
-                if other.exists(now) and address in other.addresses.values():
-                    return other
-        return None
-
-    def _volumes(self) -> list[Thing]:
-        """Attached volumes in the order they were attached."""
-        with self.cloud.store.session() as world:
-            joined = self.cloud.attachments(world, self.machine.id)
-            held = [world.things.get(str(item.spec.get("what"))) for item in joined]
-        return [thing for thing in held if thing is not None and thing.kind == "volume"]
-
 
 def guest_hostname(machine: Thing, defects: frozenset[str]) -> str:
     """The host name inside."""
     return f"{machine.hostname}-wrong" if "net-09" in defects else machine.hostname
-
-
-def listens(machine: Thing, port: int) -> bool:
-    """Whether somebody listens on a port of a machine."""
-    return port == SSH_PORT or (
-        bool(machine.guest.get("served")) and port in (HTTP_PORT, UDP_PORT, SHUT_PORT)
-    )
-
-
-def disk(node: str, size: int, serial: str) -> Json:
-    """A block device as the probe tells it."""
-    return {
-        "node": node,
-        "kernel_name": node.removeprefix("/dev/"),
-        "bytes": size,
-        "partition": False,
-        "serial": serial,
-        "by_id": [f"virtio-{serial}"],
-        "mounts": [],
-        "read_only": False,
-    }
