@@ -15,6 +15,7 @@ class MemoryMachine:
 
     Attributes:
         booted: called in a thread of its own at each boot, with the choice.
+        stopped: called when it goes off.
         obeys: whether the power button works.
         history: what was done to it, oldest first.
         typed: what was written to its console.
@@ -29,6 +30,7 @@ class MemoryMachine:
     cpu: int = 1
     memory_mib: int = 512
     booted: Callable[[BootChoice], None] | None = None
+    stopped: Callable[[], None] | None = None
     obeys: bool = True
     history: list[str] = field(default_factory=list)
     typed: bytearray = field(default_factory=bytearray)
@@ -51,14 +53,14 @@ class MemoryMachine:
     def power_off(self) -> None:
         with self._lock:
             if self._on:
-                self._on = False
                 self.history.append("off")
+                self._stop()
 
     def shutdown(self) -> None:
         with self._lock:
             self.history.append("button")
             if self._on and self.obeys:
-                self._on = False
+                self._stop()
 
     def reset(self, boot: BootChoice) -> None:
         with self._lock:
@@ -92,6 +94,11 @@ class MemoryMachine:
         self._kept += data
         for listener in list(self._listeners):
             listener(data)
+
+    def _stop(self) -> None:
+        self._on = False
+        if self.stopped is not None:
+            self.stopped()
 
     def _boot(self, how: str, boot: BootChoice) -> None:
         self._last = boot
