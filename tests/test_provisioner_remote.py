@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -198,45 +198,48 @@ def test_a_server_that_never_speaks_is_lost_in_time(server: Server, tmp_path: Pa
     assert time.monotonic() - started < 6
 
 
-def broker_once(path: Path) -> threading.Thread:
-    """A broker for one request, speaking the lab's protocol over a real local socket."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    listener.bind(str(path))
-    listener.listen(1)
-
-    def serve() -> None:
-        with listener, listener.accept()[0] as line:
-            asked = json.loads(line.recv(4096))
-            try:
-                made = socket.create_connection((asked["host"], asked["port"]), asked["timeout"])
-            except OSError as error:
-                line.send(json.dumps({"errno": error.errno, "message": str(error)}).encode())
-                return
-            with made:
-                socket.send_fds(line, [b"ok"], [made.fileno()])
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    return thread
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The lab's broker, here in the namespace of the test."""
+    path = tmp_path_factory.mktemp("broker") / "broker.sock"
+    command = [sys.executable, "-P", "-m", "provisioner.lab.broker", str(path)]
+    process = subprocess.Popen(command)
+    deadline = time.monotonic() + 20
+    while not path.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    try:
+        yield path
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
-def test_a_brokers_socket_carries_a_session(server: Server, tmp_path: Path) -> None:
-    thread = broker_once(tmp_path / "broker.sock")
-    dialer = dialer_for({"reach": {"broker": str(tmp_path / "broker.sock")}})
+def test_a_brokers_socket_carries_a_session(server: Server, broker: Path, tmp_path: Path) -> None:
+    dialer = dialer_for({"reach": {"broker": str(broker)}})
     known = tmp_path / "known"
     over = SshSession(dialer, access(server, server.host_key), server.key, known=known, alias="a")
 
     assert SshRemote(over).run("echo through").stdout == b"through\n"
     over.close()
-    thread.join(5)
 
 
-def test_a_refusal_keeps_its_meaning_through_the_broker(tmp_path: Path) -> None:
-    thread = broker_once(tmp_path / "broker.sock")
-
+def test_a_refusal_keeps_its_meaning_through_the_broker(broker: Path) -> None:
     with pytest.raises(ConnectionRefusedError):
-        BrokerDialer(str(tmp_path / "broker.sock")).connect("127.0.0.1", free_port(), 5)
-    thread.join(5)
+        BrokerDialer(str(broker)).connect("127.0.0.1", free_port(), 5)
+
+
+def test_a_server_that_drops_everything_times_out_through_the_broker(broker: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+
+        with pytest.raises(TimeoutError):
+            BrokerDialer(str(broker)).connect("127.0.0.1", port, 0.5)
+        for one in waiting:
+            one.close()
 
 
 def test_no_broker_is_lost_and_never_a_direct_connection(server: Server, tmp_path: Path) -> None:
