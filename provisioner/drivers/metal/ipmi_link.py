@@ -76,12 +76,12 @@ class IpmiLink:
     def do_sensors(self) -> list[dict[str, Any]]:
         """Every sensor with its limits."""
         readings = {str(r.name): r for r in self._client.get_sensor_data()}
-        numbers = {str(s.name): (n, s) for n, s in self._client.init_sdr().sensors.items()}
+        numbers = {str(s.name): s for s in self._client.init_sdr().sensors.values()}
         found = []
         for name, reading in readings.items():
             limits: Mapping[str, float] = {}
             if name in numbers and reading.value is not None:
-                limits = self._limits(*numbers[name])
+                limits = self._limits(numbers[name])
             found.append(
                 {
                     "name": name,
@@ -145,13 +145,13 @@ class IpmiLink:
             raise IpmiException(f"completion code {answer['code']:#04x}")
         return list(bytearray(answer.get("data", b"")))
 
-    def _limits(self, number: int, sensor: Any) -> Mapping[str, float]:
-        answer = self._client.raw_command(netfn=4, command=0x27, data=[number])
+    def _limits(self, sensor: Any) -> Mapping[str, float]:
+        answer = self._client.raw_command(netfn=4, command=0x27, data=[sensor.sensor_number])
         data = bytearray(answer.get("data", b""))
         if answer.get("code") or len(data) < 7:
             return {}
         return {
-            name: float(sensor.decode_value(data[bit + 1]))
+            name: round(float(sensor.decode_value(self._client, data[bit + 1])), 4)
             for bit, name in enumerate(THRESHOLDS)
             if data[0] & (1 << bit)
         }

@@ -267,7 +267,7 @@ class _Serving:
                 self._web,
                 threaded=True,
                 request_handler=_Quiet,
-                fd=os.dup(made.fileno()),
+                fd=made.fileno(),
             )
 
     def _open_door(self) -> socket.socket:
