@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +16,10 @@ from harness.events import Events
 from harness.run_spec import RunSpec
 from harness.session import Session
 from harness.standing import Standing
-from provisioner.driver import Description, Driver
+from provisioner.driver import Description
 from provisioner.errors import PlatformError
 from provisioner.platform import PlatformConfig
+from provisioner.waiting import Cancelled
 from reports.result import (
     CensusRecord,
     CheckRecord,
@@ -35,49 +34,63 @@ from reports.result import (
 
 @dataclass(slots=True, kw_only=True)
 class PlatformRun:
-    """Everything one platform's thread needs; ``execute`` returns its result document."""
+    """Everything one platform's thread needs; ``execute`` returns its result document.
+
+    ``standing`` is None when the platform could not even be asked; ``unreachable`` says why.
+    """
 
     spec: RunSpec
     folder: Path
     config: PlatformConfig
-    driver: Driver
     description: Description
-    standing: Standing
+    standing: Standing | None
+    unreachable: PlatformError | None
     events: Events
     cancelled: threading.Event
-    keep: Callable[[Result], bool]
     key: Path
-    ledger: Path
-    _begun: float = field(default_factory=time.monotonic)
 
     def execute(self) -> Result:
         """Go the whole way. Whatever happens, what was created is taken down and told."""
         self.folder.mkdir(parents=True, exist_ok=True)
         started = _now()
-        name = self.config.name
+        if self.standing is None:
+            return self._result(started, self._broken(self.unreachable), CensusRecord())
+        standing = self.standing
         before: dict[str, int] = {}
-        checked = Checked(records=(), complete=False, reason="not begun")
         try:
-            self.events.tell(name, "phase", "census")
-            before = self.standing.census()
-            checked = self._stand_and_check()
+            self.events.tell(self.config.name, "phase", "census")
+            before = standing.census()
+            checked = self._stand_and_check(standing)
+        except Cancelled:
+            checked = Checked(records=self._kept(), complete=False, reason="interrupted")
         except PlatformError as error:
-            why = f"{type(error).__name__}: {error}"
-            checked = Checked(records=self._kept(), complete=False, reason=why)
-            self.events.tell(name, "note", "platform error", "blocked", why)
-        result = self._result(started, checked, CensusRecord(before=before))
-        if self.keep(result) and not self.cancelled.is_set():
-            self.events.tell(name, "phase", "kept", detail=f"until {self.spec.expires}")
-            return self._finish(result, before, torn_down=False)
-        self.events.tell(name, "phase", "taking down")
-        self.standing.take_down()
-        return self._finish(result, before, torn_down=True)
+            checked = self._broken(error)
+        kept = self._keep(checked)
+        if kept:
+            detail = f"until {self.spec.expires}; interop reap --run removes it"
+            self.events.tell(self.config.name, "phase", "kept", detail=detail)
+        else:
+            self.events.tell(self.config.name, "phase", "taking down")
+            standing.take_down()
+        return self._result(started, checked, self._counted(standing, before, kept))
 
-    def _stand_and_check(self) -> Checked:
+    def _broken(self, error: PlatformError | None) -> Checked:
+        """What there is when the platform ended it."""
+        why = f"{type(error).__name__}: {error}"
+        self.events.tell(self.config.name, "note", "platform error", "blocked", why)
+        return Checked(records=self._kept(), complete=False, reason=why)
+
+    def _keep(self, checked: Checked) -> bool:
+        """Whether the workload is to stand on: asked for, and something did not pass."""
+        bad = any(record["outcome"] in ("failed", "blocked") for record in checked.records)
+        wanted = self.spec.keep_on_failure > 0 and (bad or not checked.complete)
+        return wanted and not self.cancelled.is_set()
+
+    def _stand_and_check(self, standing: Standing) -> Checked:
         """Stand the workload up, then run the suites."""
         name = self.config.name
         self.events.tell(name, "phase", "standing up", detail=self.spec.workload)
-        self.standing.stand_up()
+        standing.stand_up()
         if self.cancelled.is_set():
             return Checked(records=self._kept(), complete=False, reason="interrupted")
         self.events.tell(name, "phase", "checking")
@@ -86,26 +99,30 @@ class PlatformRun:
             expires=self.spec.expires,
             platform=name,
             platforms=self.spec.files,
-            lease=self.standing.lease,
-            ledger=self.ledger.with_name(f"ledger-checks-{name}.jsonl"),
+            lease=standing.lease,
+            ledger=self.folder.parent / f"ledger-checks-{name}.jsonl",
             checks=self.folder / "checks.jsonl",
-            select=self._remaining(),
+            select=self._remaining(standing),
             seed=self.spec.seed,
             key=self.key,
-            probe=self.standing.probe,
+            probe=standing.probe,
         )
-        return check(self.folder, session, self._tell, self.cancelled)
+        checked = check(self.folder, session, self._tell, self.cancelled)
+        if checked.complete and self.spec.wanted(name):
+            # A part of the checks is no evidence of the rest, whatever came of that part.
+            return replace(checked, complete=False, reason="only selected checks ran")
+        return checked
 
     def _kept(self) -> tuple[dict[str, Any], ...]:
         return tuple(read_records(self.folder / "checks.jsonl"))
 
-    def _remaining(self) -> list[str]:
+    def _remaining(self, standing: Standing) -> list[str]:
         """The ids still to run; those of an interrupted run are not run again."""
         wanted = self.spec.wanted(self.config.name)
         done = {record["id"] for record in self._kept()}
         if not done:
             return wanted
-        every = wanted or self.standing.every_check()
+        every = wanted or standing.every_check()
         return [id_ for id_ in every if id_ not in done]
 
     def _tell(self, record: dict[str, Any]) -> None:
@@ -114,10 +131,21 @@ class PlatformRun:
             self.config.name, "check", record["id"], record["outcome"], reason, record["seconds"]
         )
 
+    def _counted(self, standing: Standing, before: dict[str, int], kept: bool) -> CensusRecord:
+        """What of this run is on the platform now; each leak is told."""
+        try:
+            after = standing.census()
+            leaks = [] if kept else standing.left()
+        except PlatformError as error:
+            return CensusRecord(before=before, leaks=[f"could not tell: {error}"])
+        for leak in leaks:
+            self.events.tell(self.config.name, "note", "left behind", "leak", leak)
+        return CensusRecord(before=before, after=after, leaks=leaks)
+
     def _result(self, started: str, checked: Checked, census: CensusRecord) -> Result:
-        """The document as far as it is known before taking down."""
+        """The result document."""
         about = self.description
-        workload = self.standing.workload
+        standing = self.standing
         return Result(
             id=f"{self.spec.id}-{self.config.name}",
             run=self.spec.id,
@@ -136,35 +164,23 @@ class PlatformRun:
             incomplete=checked.reason,
             tool=ToolRecord(version=version("interop-harness")),
             suite=SuiteRecord(digest=suites_digest(), seed=self.spec.seed),
-            workload=WorkloadRecord(
-                name=workload.workload,
-                version=workload.version,
-                digest=workload.digest,
-                probe=_digest(self.standing.probe),
-            ),
+            workload=None if standing is None else _workload(standing),
+            timings=[]
+            if standing is None
+            else [TimingRecord(**timing) for timing in standing.timings()],
             checks=[CheckRecord.model_validate(record) for record in checked.records],
             census=census,
         )
 
-    def _finish(self, result: Result, before: dict[str, int], *, torn_down: bool) -> Result:
-        """The document with the census after, the leaks and all timings."""
-        after: dict[str, int] = {}
-        leaks: list[str] = []
-        try:
-            after = self.standing.census()
-            leaks = self.standing.left() if torn_down else []
-        except PlatformError as error:
-            leaks = [f"could not tell: {error}"]
-        for leak in leaks:
-            self.events.tell(self.config.name, "note", "left behind", "leak", leak)
-        timings = [TimingRecord(**timing) for timing in self.standing.timings()]
-        census = CensusRecord(before=before, after=after, leaks=leaks)
-        return result.model_copy(update={"finished": _now(), "census": census, "timings": timings})
+
+def _workload(standing: Standing) -> WorkloadRecord:
+    """What stood, by digest."""
+    plan = standing.workload
+    probe = hashlib.sha256(standing.probe.read_bytes()).hexdigest()
+    return WorkloadRecord(
+        name=plan.workload, version=plan.version, digest=plan.digest, probe=f"sha256:{probe}"
+    )
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _digest(file: Path) -> str:
-    return f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import traceback
@@ -24,7 +25,9 @@ from harness.platform_run import PlatformRun
 from harness.progress import Progress
 from harness.run_spec import RunSpec
 from harness.standing import Standing
-from provisioner.platform import open_driver
+from provisioner.driver import Description
+from provisioner.errors import COULD_NOT_TELL, PlatformError
+from provisioner.platform import PlatformConfig, open_driver
 from provisioner.waiting import Cancel
 from reports.matrix import matrix
 from reports.read import read_result, read_verdict
@@ -58,49 +61,24 @@ class Run:
         stops the others.
         """
         configs = {name: self.platforms.get(name) for name in self.spec.platforms}
+        todo = {
+            name: config
+            for name, config in configs.items()
+            if not (self.folder / name / "result.json").exists()
+        }
+        self.folder.mkdir(parents=True, exist_ok=self.resumed)
+        key = run_key(self.folder)
+        masker = Masker([*self.platforms.secrets, key.read_text(encoding="utf-8")])
+        progress = Progress(self.console, tuple(configs))
+        events = Events(self.folder / "events.jsonl", masker, (progress,))
         with ExitStack() as stack:
-            runs: dict[str, PlatformRun] = {}
-            finished = [name for name in configs if (self.folder / name / "result.json").exists()]
-            self.folder.mkdir(parents=True, exist_ok=self.resumed)
+            try:
+                runs = [self._prepared(config, key, events, stack) for config in todo.values()]
+            except Exception:
+                if not self.resumed:
+                    shutil.rmtree(self.folder)  # nothing was created; leave no half a run
+                raise
             self.spec.save(self.folder)
-            key = run_key(self.folder)
-            masker = Masker([*self.platforms.secrets, key.read_text(encoding="utf-8")])
-            progress = Progress(self.console, tuple(configs))
-            events = Events(self.folder / "events.jsonl", masker, (progress,))
-            drivers = {}
-            for name, config in configs.items():
-                if name not in finished:
-                    drivers[name] = open_driver(config)
-                    stack.callback(drivers[name].close)
-            standing = {
-                name: Standing.plan(
-                    self.spec,
-                    configs[name],
-                    driver,
-                    self.folder,
-                    key,
-                    events,
-                    self.cancel,
-                    list(self.guideline.checks),
-                )
-                for name, driver in drivers.items()
-            }
-            for name, stands in standing.items():
-                stack.callback(stands.close)
-                program_for(self.guideline, stands.description.features, self.spec.program)
-                runs[name] = PlatformRun(
-                    spec=self.spec,
-                    folder=self.folder / name,
-                    config=configs[name],
-                    driver=drivers[name],
-                    description=stands.description,
-                    standing=stands,
-                    events=events,
-                    cancelled=self.cancelled,
-                    keep=self._keep,
-                    key=key,
-                    ledger=self.folder / "ledger.jsonl",
-                )
             self.console.print(
                 f"run {self.spec.id}: {', '.join(configs)} against {self.guideline.id},"
                 f" workload {self.spec.workload}, seed {self.spec.seed}",
@@ -110,10 +88,48 @@ class Run:
                 self._side_by_side(runs)
         return self._tell(list(configs))
 
-    def _side_by_side(self, runs: dict[str, PlatformRun]) -> None:
+    def _prepared(
+        self, config: PlatformConfig, key: Path, events: Events, stack: ExitStack
+    ) -> PlatformRun:
+        """One platform, opened and planned for; one that does not answer gets its say later."""
+        unreachable: PlatformError | None = None
+        standing: Standing | None = None
+        description = Description(platform=config.name, kind=config.kind)
+        driver = open_driver(config)
+        stack.callback(driver.close)
+        try:
+            description = driver.describe()
+            standing = Standing.plan(
+                self.spec,
+                config,
+                driver,
+                description,
+                self.folder,
+                key,
+                events,
+                self.cancel,
+                list(self.guideline.checks),
+            )
+            stack.callback(standing.close)
+        except COULD_NOT_TELL as error:
+            unreachable = error
+        program_for(self.guideline, description.features, self.spec.program)
+        return PlatformRun(
+            spec=self.spec,
+            folder=self.folder / config.name,
+            config=config,
+            description=description,
+            standing=standing,
+            unreachable=unreachable,
+            events=events,
+            cancelled=self.cancelled,
+            key=key,
+        )
+
+    def _side_by_side(self, runs: list[PlatformRun]) -> None:
         """Every platform in a thread of its own; a bug in one is told, not swallowed."""
         with ThreadPoolExecutor(max_workers=max(1, len(runs))) as pool:
-            futures = {name: pool.submit(self._one, run) for name, run in runs.items()}
+            futures = {run.config.name: pool.submit(self._one, run) for run in runs}
             for name, future in futures.items():
                 error = future.exception()
                 if error is not None:
@@ -128,11 +144,6 @@ class Run:
         program = program_for(self.guideline, run.description.features, self.spec.program)
         verdict = settle(run.folder, result, self.guideline, program, datetime.now(UTC).date())
         run.events.tell(run.config.name, "phase", "judged", verdict.verdict)
-
-    def _keep(self, result: Result) -> bool:
-        """Whether the workload is to stand on: asked for, and something did not pass."""
-        bad = any(record.outcome in ("failed", "blocked") for record in result.checks)
-        return self.spec.keep_on_failure > 0 and (bad or not result.complete)
 
     def _tell(self, names: list[str]) -> int:
         """Write the page, print the matrix, and say where the report is."""

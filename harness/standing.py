@@ -41,7 +41,6 @@ class Standing:
         probe: Path,
         config: PlatformConfig,
         driver: Driver,
-        description: Description,
         owner: Owner,
         folder: Path,
         key: Path,
@@ -54,7 +53,6 @@ class Standing:
         self.probe = probe
         self._config = config
         self._driver = driver
-        self.description = description
         self._owner = owner
         self._folder = folder
         self._key = key
@@ -72,6 +70,7 @@ class Standing:
         spec: RunSpec,
         config: PlatformConfig,
         driver: Driver,
+        description: Description,
         folder: Path,
         key: Path,
         events: Events,
@@ -81,7 +80,6 @@ class Standing:
         """Plan the workload; raises Unmet with everything that is unmet, and creates nothing."""
         workload = load_workload(spec.workload)
         owner = Owner(run=spec.id, expires=spec.expires)
-        description = driver.describe()
         site = Site(driver=driver, description=description, profile=config.profile)
         chosen = Layer(name="command line", values=dict(spec.sets))
         inputs = Inputs(owner=owner, public_key=public_key(key), chosen=chosen)
@@ -91,7 +89,6 @@ class Standing:
             probe=find_workload("reference") / PROBE,
             config=config,
             driver=driver,
-            description=description,
             owner=owner,
             folder=folder,
             key=key,

@@ -1,0 +1,196 @@
+"""Whole runs on the fake platform: verdict, exit code, clean-up, interruption, resume, rerun."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+INTEROP = str(Path(sys.executable).with_name("interop"))
+FEW = "net-09,net-06,ent-01"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a platforms file, as a user would have."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    write(tmp_path, good={"kind": "fake"}, dead={"kind": "fake", "reachable": False})
+    return tmp_path
+
+
+def write(folder: Path, **platforms: Any) -> None:
+    (folder / "platforms.yaml").write_text(json.dumps({"platforms": platforms}))
+
+
+def interop(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([INTEROP, *words], capture_output=True, text=True, timeout=120)
+
+
+def only_run(place: Path) -> Path:
+    (folder,) = (place / "results").iterdir()
+    return folder
+
+
+def document(folder: Path, platform: str, name: str = "result") -> dict[str, Any]:
+    value = json.loads((folder / platform / f"{name}.json").read_text())
+    assert isinstance(value, dict)
+    return value
+
+
+def test_a_part_of_the_checks_is_never_compliant(place: Path) -> None:
+    done = interop("run", "-p", "good", "--select", FEW)
+
+    result = document(only_run(place), "good")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert {check["outcome"] for check in result["checks"]} == {"passed"}
+    assert result["incomplete"] == "only selected checks ran"
+
+
+def test_what_was_created_is_gone_and_counted(place: Path) -> None:
+    interop("run", "-p", "good", "--select", FEW)
+
+    result = document(only_run(place), "good")
+    assert result["census"] == {"before": {}, "after": {}, "leaks": []}
+    assert any(timing["kind"] == "machine" for timing in result["timings"])
+
+
+def test_a_platform_that_does_not_answer_is_inconclusive_and_stops_nobody(place: Path) -> None:
+    done = interop("run", "-p", "dead", "-p", "good", "--select", FEW)
+
+    folder = only_run(place)
+    assert done.returncode == 3
+    assert document(folder, "dead", "verdict")["verdict"] == "inconclusive"
+    assert "Lost" in document(folder, "dead")["incomplete"]
+    assert document(folder, "good")["checks"]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["-p", "goood"], "did you mean 'good'"),
+        (["-p", "good", "--guideline", "1999.01"], "1999.01"),
+        (["-p", "good", "--select", "net-99"], "no such check"),
+        (["-p", "good", "--set", "x"], "expected KEY=VALUE"),
+        (["-p", "good", "--workload", "nonsense"], "no such workload"),
+        (["-p", "good", "--program", "p"], "no such program"),
+        (["-p", "good", "--platforms", "none.yaml"], "none.yaml"),
+        (["-p", "good", "--set", "probe.http=80"], "probe.http"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    place: Path, words: list[str], expected: str
+) -> None:
+    done = interop("run", *words)
+
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not list((place / "results").glob("*")) if (place / "results").exists() else True
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [INTEROP, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def wait_for(file_of: Any, text: str, timeout_s: float = 60.0) -> None:
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        for file in file_of():
+            if text in file.read_text():
+                return
+        time.sleep(0.1)
+    raise AssertionError(f"{text!r} did not come within {timeout_s} s")
+
+
+def test_ctrl_c_takes_everything_down(place: Path) -> None:
+    write(place, slow={"kind": "fake", "latency": {"machine": [4, 5]}})
+    process = start("run", "-p", "slow", "--select", FEW)
+    wait_for(lambda: place.glob("results/*/ledger-*.jsonl"), '"created"')
+
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+
+    result = document(only_run(place), "slow")
+    assert "taking everything down" in output
+    assert process.returncode == 3
+    assert result["incomplete"] == "interrupted"
+    assert result["census"]["leaks"] == []
+
+
+def test_kill_9_then_reap_leaves_nothing(place: Path) -> None:
+    write(place, slow={"kind": "fake", "latency": {"machine": [4, 5]}})
+    process = start("run", "-p", "slow", "--select", FEW)
+    wait_for(lambda: place.glob("results/*/ledger-*.jsonl"), '"created"')
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    run = only_run(place).name
+
+    seen = interop("reap", "--run", run)
+    reaped = interop("reap", "--run", run, "--yes")
+    again = interop("reap", "--run", run)
+
+    assert "machine" in seen.stdout, seen.stdout + seen.stderr
+    assert reaped.returncode == 0, reaped.stdout + reaped.stderr
+    assert "machine" not in again.stdout
+
+
+def test_resume_goes_on_where_the_run_stopped(place: Path) -> None:
+    write(place, slow={"kind": "fake", "latency": {"machine": [3, 4]}})
+    process = start("run", "-p", "slow", "--select", FEW)
+    wait_for(lambda: place.glob("results/*/ledger-*.jsonl"), '"created"')
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    folder = only_run(place)
+
+    done = interop("resume", str(folder))
+
+    result = document(folder, "slow")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert {check["id"] for check in result["checks"]} == set(FEW.split(","))
+    assert result["census"]["leaks"] == []
+
+
+def test_rerun_repeats_only_what_did_not_pass(place: Path) -> None:
+    write(place, odd={"kind": "fake", "defects": ["net-09"]})
+    interop("run", "-p", "odd", "--select", FEW)
+    first = only_run(place)
+
+    interop("rerun", str(first), "--only", "failed")
+
+    (second,) = set((place / "results").iterdir()) - {first}
+    assert {check["id"] for check in document(second, "odd")["checks"]} == {"net-09"}
+    assert json.loads((second / "run.json").read_text())["parent"] == first.name
+
+
+def test_keep_on_failure_lets_the_workload_stand_until_reaped(place: Path) -> None:
+    write(place, odd={"kind": "fake", "defects": ["net-09"]})
+    interop("run", "-p", "odd", "--select", FEW, "--keep-on-failure", "1")
+    run = only_run(place)
+
+    kept = document(run, "odd")["census"]["after"]
+    reaped = interop("reap", "--run", run.name, "--yes")
+
+    assert kept["machine"] == 4
+    assert reaped.returncode == 0, reaped.stdout + reaped.stderr
+
+
+def test_no_private_key_reaches_a_document(place: Path) -> None:
+    interop("run", "-p", "good", "--select", FEW)
+    folder = only_run(place)
+    secret = (folder / "key").read_text().splitlines()[2]
+
+    told = [file for file in folder.rglob("*") if file.is_file() and file.name != "key"]
+
+    assert told
+    assert [str(file) for file in told if secret in file.read_text(errors="replace")] == []
+    assert (folder / "key").stat().st_mode & 0o077 == 0
