@@ -6,6 +6,7 @@ profile, the site, the default in the schema. Facts are never overridden by para
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,10 +88,14 @@ class Explained:
 def explain(param: Param, layers: Sequence[Layer]) -> Explained:
     """Choose among *layers* (strongest first). Lists and objects with ``compose`` are merged."""
     given = [
-        Choice(layer=layer.name, value=layer.values[param.name], source=source)
+        Choice(
+            layer=layer.name,
+            value=read_text(param, value) if layer.name == LAYERS[0] else value,
+            source=layer.sources.get(param.name, layer.name),
+        )
         for layer in layers
         if param.name in layer.values
-        for source in (layer.sources.get(param.name, layer.name),)
+        for value in (layer.values[param.name],)
     ]
     if param.default is not MISSING:
         given.append(Choice(layer="default", value=param.default, source=param.source))
@@ -121,14 +126,24 @@ def choose(params: Mapping[str, Param], layers: Sequence[Layer]) -> dict[str, An
     values: dict[str, Any] = {}
     for name, param in params.items():
         told = explain(param, layers)
-        if told.winner is None:
+        winner, value = told.winner, told.value
+        if winner is None:
             continue
-        if not is_template(told.value):
-            problem = check_value(param, told.value)
-            if problem:
-                raise BadWorkload(told.winner.source, name, problem)
-        values[name] = told.value
+        problem = "" if is_template(value) else check_value(param, value)
+        if problem:
+            raise BadWorkload(winner.source, name, problem)
+        values[name] = value
     return values
+
+
+def read_text(param: Param, value: Any) -> Any:
+    """A value from the command line as the parameter's type, where it reads as one."""
+    if param.type in ("list", "object") and isinstance(value, str) and not is_template(value):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value if is_template(value) else _typed(param, value)
 
 
 def check_value(param: Param, value: Any) -> str:

@@ -65,6 +65,11 @@ class _Drawing:
         self.members: list[PlannedMember] = []
 
     def plan(self) -> Plan:
+        for layer in (self.inputs.chosen, self.inputs.site):
+            for name in layer.values:
+                if name not in self.workload.params:
+                    source = layer.sources.get(name, layer.name)
+                    self._unmet(f"{source}: {name} is no parameter of {self.workload.name}")
         self._needs()
         placed = self._placed()
         for site in self.sites.values():
@@ -275,7 +280,10 @@ class _Drawing:
     # -- roles ---------------------------------------------------------------------------------
 
     def _roles(self) -> None:
-        profiles = {name: profile_layer(site, self.workload) for name, site in self.sites.items()}
+        profiles = {
+            name: profile_layer(name, site.profile, self.workload)
+            for name, site in self.sites.items()
+        }
         values: dict[str, Mapping[str, Any]] = {}
         cache: dict[tuple[str, str], Mapping[str, Any]] = {}
         for member in self.members:

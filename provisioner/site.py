@@ -62,11 +62,11 @@ def layers_of(
     ]
 
 
-def profile_layer(site: Site, workload: Workload) -> Layer:
+def profile_layer(platform: str, profile: Mapping[str, Any], workload: Workload) -> Layer:
     """The platform profile's values of parameters that this workload declares."""
     values: dict[str, Any] = {}
     for name in workload.params:
-        place: Any = site.profile
+        place: Any = profile
         if name in place:
             values[name] = place[name]
             continue
@@ -74,5 +74,5 @@ def profile_layer(site: Site, workload: Workload) -> Layer:
             place = place.get(part) if isinstance(place, Mapping) else None
         if place is not None:
             values[name] = place
-    source = f"platforms.{site.name}.profile"
+    source = f"platforms.{platform}.profile"
     return Layer(name="platform", values=values, sources=dict.fromkeys(values, source))
