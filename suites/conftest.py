@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from provisioner.deployment import Member
+from provisioner.resources import FirewallSpec, Kind, Ref, Rule, Support
 from suites.lifetime import Lifetime
 from suites.newcomer import user_data
 from suites.seams import Bench, Inside, Patience, Subject
@@ -34,18 +35,28 @@ def sight(inside: Inside, patience: Patience) -> Sight:
 
 
 @pytest.fixture(scope="session")
-def victim(bench: Bench, subject: Subject) -> Member:
+def wish(bench: Bench, subject: Subject) -> dict[str, Any]:
+    """How the victim is asked for: user data of all sorts, a root disk, and a way in."""
+    kinds, features = subject.description.kinds, subject.description.features
+    fields: dict[str, Any] = {"disk_gib": ROOT_GIB}
+    if "user-data" in features:
+        fields["user_data"] = user_data(subject.description)
+    if kinds.get(Kind.FIREWALL) is Support.MANAGED:
+        rule = Rule(source="harness", protocol="tcp", first_port=22, last_port=22)
+        bench.create(Kind.FIREWALL, "victim", FirewallSpec(rules=(rule,)))
+        fields["firewalls"] = (Ref(Kind.FIREWALL, "victim"),)
+    return fields
+
+
+@pytest.fixture(scope="session")
+def victim(bench: Bench, subject: Subject, wish: dict[str, Any]) -> Member:
     """The one machine of the destructive checks, with a data volume where there are volumes.
 
     A metal site may have a single spare machine, so all of them share it: it is started with the
     user data that meta-04 looks for and with the root disk size that disk-01 looks for.
     """
-    features = subject.description.features
-    fields: dict[str, Any] = {"disk_gib": ROOT_GIB}
-    if "user-data" in features:
-        fields["user_data"] = user_data(subject.description)
-    with_volume = {"volume", "attachment"} <= features
-    return bench.machine("victim", volume_gib=VOLUME_GIB if with_volume else 0, **fields)
+    with_volume = {"volume", "attachment"} <= subject.description.features
+    return bench.machine("victim", volume_gib=VOLUME_GIB if with_volume else 0, **wish)
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ def test_reads_follow_writes(
     window = float(subject.description.limits.get("visibility_s", 0.0))
     slowest = 0.0
     for kind in cheap_kinds(subject, not_applicable):
-        with made(bench, kind, "p10") as (handle, _):
+        with made(subject, bench, kind, "p10") as (handle, _):
             for number in range(ROUNDS):
                 slowest = max(slowest, _write(subject, handle, str(number), window))
             for number in range(AGAIN):
@@ -90,7 +90,7 @@ def test_times_are_rfc3339_in_utc(
     told = 0
     for kind in cheap_kinds(subject, not_applicable):
         before = time.time()
-        with made(bench, kind, "p11") as (handle, _):
+        with made(subject, bench, kind, "p11") as (handle, _):
             state = subject.driver.read(handle)
         after = time.time()
         assert state is not None

@@ -38,7 +38,7 @@ def _reads_back(subject: Subject, bench: Bench, seed: int, kind: Kind) -> None:
     @generated(seed, EXAMPLES)
     @given(number=st.integers(0, 2 * LARGEST_GIB), content=st.binary(max_size=4096))
     def holds(number: int, content: bytes) -> None:
-        with made(bench, kind, "p1", number) as (handle, name):
+        with made(subject, bench, kind, "p1", number) as (handle, name):
             state = subject.driver.read(handle)
             what = f"{kind} {name}"
             claim(state, f"{what} reads back", expected="a resource", actual="nothing")
@@ -76,7 +76,7 @@ def test_what_exists_is_listed_once(
     """A list holds a resource exactly once, and a filter by its tags finds it and nothing else."""
     tried = []
     for kind in cheap_kinds(subject, not_applicable):
-        with several(bench, kind, "p2", 3) as handles:
+        with several(subject, bench, kind, "p2", 3) as handles:
             ours = [found.id for found in subject.driver.find(subject.owner)]
             for handle in handles:
                 same(f"{handle} among all of the run's", expected=1, actual=ours.count(handle.id))
@@ -106,7 +106,7 @@ def test_deleting_twice_is_no_accident(
     """Deleting again, or what never was, is answered alike each time and never by a fault."""
     observe("seed", seed, source="observed")
     for kind in cheap_kinds(subject, not_applicable):
-        with made(bench, kind, "p5") as (handle, _):
+        with made(subject, bench, kind, "p5") as (handle, _):
             pass
         answers = [_delete(subject, handle), _delete(subject, handle)]
         observe(f"delete-{kind}-again", answers[0], source="api")

@@ -48,7 +48,7 @@ def test_texts_are_kept_or_refused(
     observe("seed", seed, source="observed")
     kinds = sorted(cheap_kinds(subject, not_applicable), key=lambda kind: kind is not Kind.VOLUME)
     refused: list[str] = []
-    with made(bench, kinds[0], "p4") as (handle, _):
+    with made(subject, bench, kinds[0], "p4") as (handle, _):
         try:
             tags = subject.driver.feature(Metadata, handle)  # type: ignore[type-abstract]
         except Unsupported:
@@ -116,4 +116,4 @@ def _as_name(subject: Subject, bench: Bench, kind: Kind, text: str) -> None:
         )
         same("the handle's name", expected=ascii(text), actual=ascii(handle.name))
     finally:
-        bench.remove(handle)
+        subject.driver.delete(handle)

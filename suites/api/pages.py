@@ -27,7 +27,7 @@ def test_pages_are_the_list(
     """For any page size the pages hold each resource once, in one order, and end."""
     kinds = cheap_kinds(subject, not_applicable)
     for kind in sorted(kinds, key=lambda kind: kind is not Kind.VOLUME):
-        with several(bench, kind, "p3", MADE) as handles:
+        with several(subject, bench, kind, "p3", MADE) as handles:
             try:
                 listing = subject.driver.feature(Listing, handles[0])  # type: ignore[type-abstract]
                 listing.page(str(kind), MADE)

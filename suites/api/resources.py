@@ -44,21 +44,30 @@ def spec_of(kind: Kind, number: int) -> Spec:
 
 
 @contextlib.contextmanager
-def made(bench: Bench, kind: Kind, label: str, number: int = 0) -> Iterator[tuple[Handle, str]]:
-    """One resource and its name; removed at the end."""
+def made(
+    subject: Subject, bench: Bench, kind: Kind, label: str, number: int = 0
+) -> Iterator[tuple[Handle, str]]:
+    """One resource and its name; deleted at the end.
+
+    Only asked to be deleted: the proof that it is gone takes the platform's whole window of
+    visibility, and the bench waits for it once for all of them when the session ends.
+    """
     name = f"{label}-{kind}-{next(_numbers)}"
     handle = bench.create(kind, name, spec_of(kind, number))
     try:
         yield handle, name
     finally:
-        bench.remove(handle)
+        subject.driver.delete(handle)
 
 
 @contextlib.contextmanager
-def several(bench: Bench, kind: Kind, label: str, number: int) -> Iterator[list[Handle]]:
-    """So many resources; removed at the end."""
+def several(
+    subject: Subject, bench: Bench, kind: Kind, label: str, number: int
+) -> Iterator[list[Handle]]:
+    """So many resources; deleted at the end."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(made(bench, kind, label, n))[0] for n in range(number)]
+        enter = stack.enter_context
+        yield [enter(made(subject, bench, kind, label, n))[0] for n in range(number)]
 
 
 def generated(number: int, examples: int) -> Callable[[Callable[P, None]], Callable[P, None]]:

@@ -71,8 +71,7 @@ class Wall:
         try:
             return self._try(firewall, machine)
         finally:
-            self._bench.remove(machine)
-            self._bench.remove(firewall)
+            self._subject.driver.delete(machine)  # the bench proves later that it is gone
 
     def _try(self, firewall: Handle, machine: Handle) -> Walled:
         state = self._subject.driver.read(machine)

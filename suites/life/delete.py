@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from provisioner.deployment import Member
@@ -16,7 +18,12 @@ WRITTEN = "by the machine that was deleted"
 @pytest.mark.check("life-05", needs=("machine",))
 @pytest.mark.cost("own")
 def test_deleting_frees_everything_and_the_name(
-    subject: Subject, bench: Bench, victim: Member, inside: Inside, observe: Observe
+    subject: Subject,
+    bench: Bench,
+    wish: dict[str, Any],
+    victim: Member,
+    inside: Inside,
+    observe: Observe,
 ) -> None:
     """A deleted machine is gone with what it held, and its name serves a fresh one at once.
 
@@ -44,7 +51,7 @@ def test_deleting_frees_everything_and_the_name(
         observed_as_declared(subject, observe, "volume-after-machine", left, name)
 
     clock = Stopwatch()
-    fresh = bench.machine(victim.name)
+    fresh = bench.machine(victim.name, **wish)
     observe("recreate-duration", clock.seconds, unit="s", source="observed")
     again = [name for name, value in fresh.state.addresses.items() if value == addresses.get(name)]
     observe("addresses-given-again", again, source="api")

@@ -88,6 +88,8 @@ class FakeGuest:
             return self._probe(words[2:])
         if words[0] == "echo":
             return 0, " ".join(words[1:]), ""
+        if words[0] == "test" and len(words) == 3:
+            return (0 if self.files.get(words[2]) else 1), "", ""
         if words[0] == "cat" and len(words) == 2:
             text = self.files.get(words[1], "")
             return (0, text, "") if words[1] in self.files else (1, "", f"{words[1]}: no such file")
