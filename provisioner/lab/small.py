@@ -41,6 +41,7 @@ LINKS = {
     "usr/sbin/init": "../bin/busybox",
     "usr/sbin/mkfs.ext4": "mke2fs",
     "usr/sbin/fsck.ext4": "e2fsck",
+    "usr/bin/interop-init": "../sbin/interop-init",
     "etc/mtab": "/proc/self/mounts",
     "usr/share/udhcpc/default.script": "../../lib/interop/udhcpc",
 }
@@ -55,6 +56,8 @@ PYTHON_WITHOUT = re.compile(
     r"(test|idlelib|lib2to3|ensurepip|pydoc_data|distutils|tkinter|turtledemo)(/|$)"
     r"|config-3.*|lib-dynload/(_test|_curses|_dbm|_xx|xx|nis|ossaudio|readline|_tkinter).*"
 )
+# what the kernel of a machine is told, apart from where the boot service is
+ARGUMENTS = "console=ttyS0 loglevel=6 net.ifnames=0 mitigations=off"
 MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio-rng", "evdev", "button")
 
 

@@ -23,6 +23,7 @@ from provisioner.lab.space import Space
 
 MARK = "INTEROP_LAB_STATE"  # in the environment of every process of a lab, children included
 DEFECTS = "INTEROP_LAB_DEFECTS"
+BULK = Path("/var/lib/interop")
 LEAVE_S = 10.0  # how long a process may take to leave after SIGTERM
 
 
@@ -71,6 +72,12 @@ class State:
         path.mkdir(mode=0o700, exist_ok=True)
         return path
 
+    def bulk(self, name: str) -> Path:
+        """A folder for what is large, such as disks; /run is memory on most systems."""
+        path = BULK / self.space.name / name
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path
+
     def log(self, name: str) -> Path:
         """Where the process *name* writes what it has to say."""
         return self.path / "log" / f"{name}.log"
@@ -78,7 +85,13 @@ class State:
     # -- processes -----------------------------------------------------------------------------
 
     def spawn(self, name: str, argv: Sequence[str], *, inside: bool = False) -> int:
-        """Start a process of the lab in a session of its own and note it; returns its pid.
+        """Like ``start``, for a process nobody waits for; returns its pid."""
+        return self.start(name, argv, inside=inside).pid
+
+    def start(
+        self, name: str, argv: Sequence[str], *, inside: bool = False
+    ) -> subprocess.Popen[bytes]:
+        """Start a process of the lab in a session of its own and note it.
 
         Args:
             name: what it is called in the registry and its log file.
@@ -93,7 +106,7 @@ class State:
                 start_new_session=True, close_fds=True,
             )  # fmt: skip
         self.record(name, started.pid)
-        return started.pid
+        return started
 
     def record(self, name: str, pid: int) -> None:
         """Note a process that somebody else started; one that is gone already is not noted."""
