@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,28 @@ ORDER = ("failed", "blocked", "skipped", "passed", "not-applicable")
 MEASURED = frozenset(
     {"s", "ms", "us", "ns", "seconds", "B/s", "MiB/s", "bit/s", "celsius", "C", "ppm", "bytes"}
 )
+
+
+# What is an address or an id differs between any two machines, and says nothing of behaviour.
+IDENTITY = re.compile(
+    r"(?:\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|[0-9a-f]{32}|SHA256:.+"
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f:]*:[0-9a-f:]+|[a-z]+-[0-9a-f]{8,17})"
+)
+# The chapters of the suites, in the order in which a reader wants them.
+CHAPTERS = {
+    "alloc": "Getting a machine",
+    "meta": "Identity, metadata and initialisation",
+    "net": "Addresses and names",
+    "path": "Data path",
+    "fw": "Firewall",
+    "time": "Time",
+    "ent": "Entropy",
+    "kern": "Kernel and processor",
+    "disk": "Disks and volumes",
+    "life": "Life of a machine",
+    "bmc": "Management controller",
+    "api": "Properties of the API",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +136,12 @@ def chapter_of(check: str) -> str:
     return "api" if check[:1] == "P" and check[1:].isdigit() else check.split("-")[0]
 
 
-def check_order(check: str) -> tuple[str, int, str]:
-    """A key that puts net-2 before net-10."""
+def check_order(check: str) -> tuple[int, str, int, str]:
+    """A key that sorts by chapter, and puts net-2 before net-10."""
     digits = "".join(char for char in check if char.isdigit())
-    return chapter_of(check), int(digits or 0), check
+    chapter = chapter_of(check)
+    place = list(CHAPTERS).index(chapter) if chapter in CHAPTERS else len(CHAPTERS)
+    return place, chapter, int(digits or 0), check
 
 
 def worst(records: Sequence[CheckRecord]) -> str:
@@ -163,12 +188,9 @@ def _facts(results: Sequence[Result]) -> list[FactRow]:
 def _fact_row(check: str, name: str, columns: list[list[FactRecord]]) -> FactRow:
     """One fact; what differs from member to member on each platform is an identity."""
     unit = next((fact.unit for facts in columns for fact in facts if fact.unit), "") or ""
-    per_member = [facts for facts in columns if len({f.member for f in facts}) > 1]
     if unit in MEASURED:
         sort = "measurement"
-    elif per_member and all(
-        len({show(f.value) for f in facts}) == len(facts) for facts in per_member
-    ):
+    elif _identifies(columns):
         sort = "identity"
     else:
         sort = "behaviour"
@@ -180,6 +202,31 @@ def _fact_row(check: str, name: str, columns: list[list[FactRecord]]) -> FactRow
         values=tuple(_column(facts) for facts in columns),
         sources=tuple(", ".join(sorted({f.source for f in facts})) for facts in columns),
     )
+
+
+def _identifies(columns: list[list[FactRecord]]) -> bool:
+    """Whether every value is an address or id, or no two members of a platform share a value."""
+    values = [leaf for facts in columns for fact in facts for leaf in _leaves(fact.value)]
+    if values and all(isinstance(v, str) and IDENTITY.fullmatch(v) for v in values):
+        return True
+    shared = False
+    several = False
+    for facts in columns:
+        owners: defaultdict[str, set[str | None]] = defaultdict(set)
+        for fact in facts:
+            owners[show(fact.value)].add(fact.member)
+        several = several or len({fact.member for fact in facts}) > 1
+        shared = shared or any(len(members) > 1 for members in owners.values())
+    return several and not shared
+
+
+def _leaves(value: Any) -> list[Any]:
+    """The plain values in a fact's value."""
+    if isinstance(value, dict):
+        return [leaf for item in value.values() for leaf in _leaves(item)]
+    if isinstance(value, list):
+        return [leaf for item in value for leaf in _leaves(item)]
+    return [value]
 
 
 def _column(facts: Sequence[FactRecord]) -> str:

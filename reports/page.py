@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from reports.matrix import Matrix, Row, matrix, show
+from reports.matrix import CHAPTERS, Matrix, Row, matrix, show
 from reports.result import Result
 from reports.timeline import timeline
 from reports.verdict import VerdictDocument
@@ -24,20 +24,6 @@ MARKS = {
     "compliant": "✔",
     "not-compliant": "✘",
     "inconclusive": "!",
-}
-CHAPTERS = {
-    "alloc": "Getting a machine",
-    "meta": "Identity, metadata and initialisation",
-    "net": "Addresses and names",
-    "path": "Data path",
-    "fw": "Firewall",
-    "time": "Time",
-    "ent": "Entropy",
-    "kern": "Kernel and processor",
-    "disk": "Disks and volumes",
-    "life": "Life of a machine",
-    "bmc": "Management controller",
-    "api": "Properties of the API",
 }
 LEVELS = (
     "reachable",
