@@ -151,6 +151,17 @@ def test_event_log_has_power_events_and_clears(serve: Serve) -> None:
     assert list(client.get_event_log()) == []
 
 
+def test_a_guest_that_shuts_down_is_noticed(serve: Serve) -> None:
+    machine, where = serve()
+    client = login(where)
+    client.set_power("on", wait=10)
+    machine.shutdown()
+
+    first, second = (str(e["event"]) for e in client.get_event_log())
+
+    assert (first, "off" in second) == ("Online", True)
+
+
 def test_clock_is_set_and_stamps_events(serve: Serve) -> None:
     _, where = serve()
     link = Lan(where)

@@ -7,6 +7,7 @@ thread of the controller, so that a slow machine never stops a protocol.
 from __future__ import annotations
 
 import logging
+import threading
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +27,7 @@ _log = logging.getLogger(__name__)
 COLD_RESET_S = 2.0  # how long a controller is away after a cold reset
 POWER_SENSOR, BOOT_SENSOR, AUDIT_SENSOR = 0x40, 0x41, 0x42
 POWER_ON, POWER_OFF = 0, 6  # offsets of an ACPI power state: working, soft-off
-BOOT_BY_COMMAND, BAD_PASSWORD = 4, 2
+HARD_RESET, BAD_PASSWORD = 1, 2
 
 
 class Controller:
@@ -74,6 +75,8 @@ class Controller:
         self.away_until = 0.0
         self.resets = 0
         self.on_reset: list[Callable[[], None]] = []
+        self._looking = threading.Lock()
+        self._noted = board.power()  # the power state of the last entry in the log
         self._hands = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"bmc-{board.name}")
 
     def close(self) -> None:
@@ -108,7 +111,16 @@ class Controller:
 
     def power(self) -> bool:
         """What the controller says of the machine's power."""
+        self.look()
         return True if "power-lies" in self.defects else self.board.power()
+
+    def look(self) -> None:
+        """Notice that the machine went off by itself: its guest shut down."""
+        with self._looking:
+            on = self.board.power()
+            if on != self._noted:
+                self._noted = on
+                self._note(ACPI_POWER, POWER_SENSOR, POWER_ON if on else POWER_OFF)
 
     def on(self) -> Future[None]:
         """Power on; nothing happens when it is on."""
@@ -132,7 +144,7 @@ class Controller:
 
         def act() -> None:
             if self.board.power():
-                self._note(BOOT_INITIATED, BOOT_SENSOR, BOOT_BY_COMMAND)
+                self._note(BOOT_INITIATED, BOOT_SENSOR, HARD_RESET)
                 self.board.reset(self.boot.take())
 
         return self._do("reset", act)
@@ -151,13 +163,15 @@ class Controller:
 
     def _on(self) -> None:
         if not self.board.power():
-            self._note(ACPI_POWER, POWER_SENSOR, POWER_ON)
+            self.look()
             self.board.power_on(self.boot.take())
+            self.look()
 
     def _off(self) -> None:
         if self.board.power():
+            self.look()
             self.board.power_off()
-            self._note(ACPI_POWER, POWER_SENSOR, POWER_OFF)
+            self.look()
 
     def _do(self, what: str, act: Callable[[], None]) -> Future[None]:
         self.boot.commanded()

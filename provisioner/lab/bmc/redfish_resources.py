@@ -31,7 +31,7 @@ ROLES = {accounts.ADMINISTRATOR: "Administrator", accounts.OPERATOR: "Operator"}
 EVENTS = {
     (ACPI_POWER, 0): "power on",
     (ACPI_POWER, 6): "power off",
-    (BOOT_INITIATED, 4): "restart by command",
+    (BOOT_INITIATED, 1): "hard reset",
     (SESSION_AUDIT, 2): "wrong name or password",
 }
 
@@ -238,6 +238,7 @@ def log_service(controller: Controller) -> Document:
 
 def log_entries(controller: Controller) -> Document:
     """Every entry of the event log, whole."""
+    controller.look()
     entries = [_entry(record) for record in controller.log.all()]
     found = collection(f"{LOG}/Entries", "LogEntryCollection", [])
     return found | {"Members": entries, "Members@odata.count": len(entries)}

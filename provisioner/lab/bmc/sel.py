@@ -14,6 +14,7 @@ NO_OFFSET = 0x07FF  # the time zone is not said
 
 def info(call: Call, data: bytes) -> bytes:
     """Get SEL Info; reserve and delete are supported."""
+    call.controller.look()
     log = call.controller.log
     free = (CAPACITY - len(log)) * 16
     support = 0x0A | (0x80 if log.overflow else 0)
@@ -31,6 +32,7 @@ def get(call: Call, data: bytes) -> bytes:
     reservation, number, offset, count = struct.unpack("<HHBB", data[:6])
     if offset:
         call.reserved("sel", reservation)
+    call.controller.look()
     found = call.controller.log.get(number)
     if found is None:
         refuse(Code.NOT_PRESENT)

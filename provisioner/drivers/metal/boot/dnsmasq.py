@@ -75,7 +75,7 @@ class Dnsmasq:
         command = ["dnsmasq", f"--conf-file={self._work / 'dnsmasq.conf'}",
                    f"--log-facility={log}"]  # fmt: skip
         if self._boot.namespace:
-            command = ["ip", "netns", "exec", self._boot.namespace, *command]
+            command = ["nsenter", f"--net=/run/netns/{self._boot.namespace}", "--", *command]
         if shutil.which("setpriv"):  # it must not outlive us, whatever ends us
             command = ["setpriv", "--pdeathsig", "KILL", *command]
         self._process = subprocess.Popen(
