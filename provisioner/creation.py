@@ -34,6 +34,8 @@ ATTEMPTS = 4
 # How often a platform is searched at least before something is called absent. One list may miss
 # what is there; six that each miss one thing in ten are all wrong once in a million.
 LOOKS = 6
+MOST_TROUBLE = 20  # looks that gave no answer, before giving up
+STALE_S = 3600.0  # no request is sent so long after its intent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,16 @@ def place_for(driver: Driver, owner: Owner, clock: Clock, cancel: Cancel | None 
         pace=Pace(clock, limits.get("rate", 0.0), cancel),
         window_s=limits.get("visibility_s", 0.0),
     )
+
+
+def window_left(place: Place, since: float | None, clock: Clock) -> float:
+    """How long what was intended at *since* may still stay unseen, in seconds.
+
+    A request may have been sent long after its intent was written, up to the moment its process
+    died; only of an old intent we know that the window is over.
+    """
+    old = since is not None and since + place.window_s + STALE_S < clock.time()
+    return 0.0 if old else place.window_s
 
 
 class Creation:
@@ -182,12 +194,12 @@ class Creation:
     def _look_for(
         self, place: Place, ref: Ref, token: str, since: float | None = None
     ) -> Handle | None:
-        """What was made with *token*, if the platform shows it within its window."""
-        begun = self.clock.time() if since is None else since
-        looks = 0
-        while True:
+        """What was made with *token*, if the platform shows it once its window is over."""
+        end = self.clock.time() + window_left(place, since, self.clock)
+        looks = trouble = 0
+        while looks < LOOKS:
             self.cancel.check()
-            looks += 1
+            late = self.clock.time() >= end
             try:
                 for handle in place.pace.call(lambda: list(place.driver.find(place.owner))):
                     if handle.kind != ref.kind or handle.name != ref.name:
@@ -195,34 +207,36 @@ class Creation:
                     state = self._standing(place, handle)
                     if state is not None and state.tags.get(TAG_TOKEN, token) == token:
                         return handle
+                looks += late  # only what is missing after the window is missing
             except UNSURE:
-                if looks > 20:
+                trouble += 1
+                if trouble > MOST_TROUBLE:
                     raise
-            left = begun + place.window_s - self.clock.time()
-            if left <= 0 and looks >= LOOKS:
-                return None
-            pause = max(left / LOOKS, self.interval[0] / 2) if left > 0 else self.interval[0] / 2
-            self.cancel.sleep(pause, self.clock)
+            self._pause(end)
+        return None
 
     def _standing(self, place: Place, handle: Handle) -> State | None:
-        """What is there; None only after several looks over the platform's window."""
-        begun = self.clock.monotonic()
-        for look in range(1, 1000):
+        """What is there; None only after several looks when the platform's window is over."""
+        end = self.clock.time() + place.window_s
+        looks = trouble = 0
+        while looks < LOOKS:
+            late = self.clock.time() >= end
             try:
                 state = place.pace.call(lambda: place.driver.read(handle))
-            except UNSURE:
-                if look > 20:
-                    raise
-                state = None
-            else:
-                if state is not None and state.status is Status.DELETING:
-                    return None
                 if state is not None:
-                    return state
-            if look >= LOOKS and self.clock.monotonic() - begun >= place.window_s:
-                return None
-            self.cancel.sleep(max(place.window_s / LOOKS, self.interval[0] / 2), self.clock)
+                    return None if state.status is Status.DELETING else state
+                looks += late
+            except UNSURE:
+                trouble += 1
+                if trouble > MOST_TROUBLE:
+                    raise
+            self._pause(end)
         return None
+
+    def _pause(self, end: float) -> None:
+        """Between two looks: a good part of the window that is left, or a moment."""
+        left = end - self.clock.time()
+        self.cancel.sleep(max(min(left, left / 3 + 0.1), self.interval[0] / 5), self.clock)
 
     def _take_away(self, entry: Entry) -> None:
         """Remove what is half gone or failed before making it anew."""

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from provisioner.clock import Clock
-from provisioner.creation import LOOKS, UNSURE, Place
+from provisioner.creation import LOOKS, MOST_TROUBLE, UNSURE, Place, window_left
 from provisioner.driver import Handle, Status
 from provisioner.errors import Conflict, PlatformError
 from provisioner.ledger import Ledger
@@ -116,24 +116,30 @@ class Removal:
     # -- inside --------------------------------------------------------------------------------
 
     def _sighted(self, place: Place) -> list[Handle]:
-        """Everything of the run that any of several lists shows, over the platform's window."""
+        """Everything of the run that any of several lists shows.
+
+        Over the platform's window where something was intended of which nobody knows whether it
+        came to be; without that, everything is in the ledger or older than the window.
+        """
         entries = self.ledger.snapshot().entries.values()
-        newest = max((e.at for e in entries if e.platform == place.name), default=0.0)
+        unsettled = [e.at for e in entries if e.platform == place.name and e.phase == "intent"]
+        unseen_s = window_left(place, max(unsettled), self.clock) if unsettled else 0.0
+        end = self.clock.time() + unseen_s
         seen: dict[tuple[str, str], Handle] = {}
         looks = trouble = 0
-        while True:
+        while looks < LOOKS:
+            late = self.clock.time() >= end
             try:
                 for handle in place.pace.call(lambda: list(place.driver.find(place.owner))):
                     seen[handle.kind, handle.id] = handle
-                looks += 1
+                looks += late
             except UNSURE:
                 trouble += 1
-                if trouble > 20:
+                if trouble > MOST_TROUBLE:
                     raise
-            left = newest + place.window_s - self.clock.time()
-            if looks >= LOOKS and left <= 0:
-                return list(seen.values())
-            self.cancel.sleep(max(left / LOOKS, self.interval[0] / 10), self.clock)
+            left = end - self.clock.time()
+            self.cancel.sleep(max(min(left, left / 3 + 0.1), self.interval[0] / 10), self.clock)
+        return list(seen.values())
 
     def _adopt(self, place: Place) -> str:
         """Take what is found into the ledger; close intents that came to nothing."""

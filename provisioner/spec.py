@@ -4,7 +4,7 @@ A folder with ``workload.yaml`` and, beside it, the steps and files of its roles
 
     workload: NAME
     version: 2026.11
-    needs:    {machines: {count: ">=3", arch: [amd64]}, features: [power, console?]}
+    needs:    {machines: {count: ">=3", arch: [amd64]}, features: [power, "console?"]}
     params:   {app.port: {type: integer, default: 8080, minimum: 1024, doc: "where apps listen"}}
     set:      {app.port: 8081}     # the workload's own layer; also below groups and members
     networks: {cluster: {"cidr?": 10.77.0.0/24}}
