@@ -103,6 +103,17 @@ class Images:
         done = sorted(path.parent for path in self.cache.glob(f"*/{COMPLETE}"))
         return [(path.name, _size(path)) for path in done]
 
+    def prune(self) -> list[str]:
+        """Remove what no current recipe makes; returns the names. Nobody may be using them."""
+        tree = self.rootfs()
+        kept = {tree.name, self._packages().name, self.small()[0].parent.name,
+                self.disk().parent.name}  # fmt: skip
+        gone = [name for name, _ in self.status() if name not in kept]
+        gone += [path.name for path in self.cache.glob(".*.part")]
+        for name in gone:
+            shutil.rmtree(self.cache / name)
+        return gone
+
     def _packages(self) -> Path:
         with self._made(f"packages-{_digest(rootfs.recipe())}") as (final, fresh):
             if fresh is not None:

@@ -1,0 +1,263 @@
+"""Bring a lab up, take it down, and say how it is."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner.errors import BadRequest, Conflict, PlatformFault, Timeout
+from provisioner.lab import serve
+from provisioner.lab.broker import Broker
+from provisioner.lab.space import RUN, Space, run
+from provisioner.lab.state import BULK, DEFECTS, State
+
+READY_S = 1200.0  # images are built within it when nothing is cached
+BROKER_S = 10.0
+Say = Callable[[str, str], None]  # platform, what it does now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """One line of a lab's status."""
+
+    name: str
+    state: str  # ready, starting, dead
+    detail: str
+
+
+def up(space: Space, only: Sequence[str], say: Say, *, asked_defects: Sequence[str] = ()) -> Path:
+    """Start the platforms of *only* (all that are installed, if empty); returns platforms.yaml.
+
+    A platform that is ready already is kept, so that a second ``up`` does nothing.
+
+    Raises:
+        BadRequest: no such platform or defect.
+        PlatformFault: something could not be started; what was started is ended again.
+        Timeout: a platform was not ready in time.
+    """
+    platforms = _chosen(only)
+    environment = [os.environ.get(DEFECTS, ""), *asked_defects]
+    os.environ[DEFECTS] = ",".join(filter(None, environment))
+    if os.geteuid():
+        raise PlatformFault("lab: needs root: namespaces, bridges and taps are made")
+    with _alone(space):
+        state = State(space)
+        alive = {process.name for process in state.running()} if space.exists() else set()
+        if space.exists() and "broker" not in alive:
+            say("lab", "removing what a dead lab left")
+            _clear(space)
+            alive = set()
+        if not space.exists():
+            space.create()
+        state.create()
+        try:
+            _start(state, platforms, alive)
+            _await(state, platforms, say)
+        except BaseException:
+            say("lab", "taking it down again")
+            _clear(space, keep_logs=True)
+            raise
+        return state.write_platforms()
+
+
+def down(space: Space) -> list[str]:
+    """End the lab and remove every trace of it; returns what could not be removed."""
+    with _alone(space):
+        return _clear(space)
+
+
+def status(space: Space) -> list[Health]:
+    """How each part of the lab is; empty when there is no lab of that name."""
+    state = State(space)
+    if not state.path.exists():
+        return []
+    found = []
+    for process in state.processes():
+        name = process.name.removeprefix("serve-")
+        if not process.alive():
+            health = Health(name=name, state="dead", detail=f"pid {process.pid} is gone")
+        elif process.name.startswith("serve-") and state.entry(name) is None:
+            health = Health(name=name, state="starting", detail=state.doing(name))
+        else:
+            health = Health(name=name, state="ready", detail=f"pid {process.pid}")
+        found.append(health)
+    return found
+
+
+def labs() -> list[str]:
+    """The names of the labs that have any state."""
+    if not RUN.is_dir():
+        return []
+    return sorted(path.name for path in RUN.iterdir() if path.is_dir() and path.name[0] != ".")
+
+
+def leftovers(space: Space) -> list[str]:
+    """What is there of the lab, in words: processes, namespaces, mounts, loop devices, folders."""
+    state = State(space)
+    found = [f"process {process.pid} ({process.name})" for process in state.running()]
+    found += [f"namespace {name}" for name in space.namespaces()]
+    found += [f"mount {path}" for path in _mounts(space)]
+    found += [f"loop device {device}" for device in _loops(space)]
+    return found + [f"folder {path}" for path in _folders(space) if path.exists()]
+
+
+def _chosen(only: Sequence[str]) -> list[str]:
+    there = serve.available()
+    for name in only:
+        if name not in serve.PLATFORMS:
+            known = ", ".join(serve.PLATFORMS)
+            raise BadRequest(f"lab: no platform {name!r}; expected one of {known}")
+        if name not in there:
+            raise BadRequest(f"lab: platform {name} is not installed")
+    return list(dict.fromkeys(only)) or there
+
+
+def _start(state: State, platforms: Sequence[str], alive: set[str]) -> None:
+    python = [sys.executable, "-P", "-m"]
+    socket = state.space.broker_socket
+    if "broker" not in alive:
+        state.spawn("broker", [*python, "provisioner.lab.broker", str(socket)], inside=True)
+    for name in platforms:
+        if f"serve-{name}" not in alive:
+            (state.path / f"{name}.ready").unlink(missing_ok=True)
+            module = [*python, "provisioner.lab.serve", name, "--lab", state.space.name]
+            state.spawn(f"serve-{name}", module)
+    deadline = time.monotonic() + BROKER_S
+    while not _answers(str(socket)):
+        if time.monotonic() > deadline:
+            raise PlatformFault(f"broker: no answer after {BROKER_S:.0f} s; see its log")
+        time.sleep(0.05)
+
+
+def _answers(path: str) -> bool:
+    """Whether the broker makes sockets."""
+    try:
+        Broker(path).bind("127.0.0.1", 0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _await(state: State, platforms: Sequence[str], say: Say) -> None:
+    deadline = time.monotonic() + READY_S
+    told: dict[str, str] = {}
+    waiting = list(platforms)
+    while waiting:
+        alive = {process.name for process in state.processes() if process.alive()}
+        for name in list(waiting):
+            if state.entry(name) is not None:
+                waiting.remove(name)
+                say(name, "ready")
+                continue
+            if f"serve-{name}" not in alive:
+                raise PlatformFault(
+                    f"lab: {name} ended while it started: {_complaint(state, name)}"
+                )
+            doing = state.doing(name)
+            if told.get(name) != doing:
+                told[name] = doing
+                say(name, doing)
+        if waiting and time.monotonic() > deadline:
+            raise Timeout(f"lab: {', '.join(waiting)} not ready after {READY_S:.0f} s")
+        if waiting:
+            time.sleep(0.2)
+
+
+def _complaint(state: State, name: str) -> str:
+    """The last line a daemon said."""
+    try:
+        lines = state.log(f"serve-{name}").read_text(errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return f"{lines[-1]} (logs are in {_kept(state.space)})" if lines else "without a word"
+
+
+def _clear(space: Space, *, keep_logs: bool = False) -> list[str]:
+    state = State(space)
+    left = [f"process {process.pid} ({process.name})" for process in state.end_processes()]
+    for path in _mounts(space):
+        if not _tried("umount", str(path)):
+            _tried("umount", "--lazy", str(path))
+    for device in _loops(space):
+        _tried("losetup", "-d", device)
+    space.remove()
+    kept = _kept(space)
+    shutil.rmtree(kept, ignore_errors=True)
+    if keep_logs and (state.path / "log").is_dir():
+        (state.path / "log").rename(kept)
+    if not _mounts(space):  # never walk into something still mounted
+        for path in _folders(space):
+            shutil.rmtree(path, ignore_errors=True)
+    return left + leftovers(space)
+
+
+def _kept(space: Space) -> Path:
+    """Where the logs of a lab that could not be started are."""
+    return RUN / f".{space.name}.logs"
+
+
+def _folders(space: Space) -> tuple[Path, Path]:
+    return space.state_dir, BULK / space.name
+
+
+def _mounts(space: Space) -> list[Path]:
+    """What is mounted within the lab's folders, the innermost first."""
+    tops = _folders(space)
+    found = []
+    with Path("/proc/self/mountinfo").open(encoding="utf-8") as lines:
+        for line in lines:
+            path = Path(line.split()[4].encode().decode("unicode_escape"))
+            if any(path.is_relative_to(top) for top in tops):
+                found.append(path)
+    return found[::-1]
+
+
+def _loops(space: Space) -> list[str]:
+    """The loop devices whose file is in the lab's folders."""
+    found = []
+    for backing in sorted(Path("/sys/block").glob("loop*/loop/backing_file")):
+        with contextlib.suppress(OSError):
+            file = Path(backing.read_text(encoding="utf-8").strip().removesuffix(" (deleted)"))
+            if any(file.is_relative_to(top) for top in _folders(space)):
+                found.append(f"/dev/{backing.parts[3]}")
+    return found
+
+
+def _tried(*argv: str) -> bool:
+    try:
+        run(*argv)
+    except PlatformFault:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _alone(space: Space) -> Iterator[None]:
+    """Only one command at a time changes a lab; also tidies the empty folders of all labs.
+
+    Raises:
+        Conflict: another command is at it.
+    """
+    RUN.mkdir(mode=0o755, exist_ok=True)
+    path = RUN / f".{space.name}.lock"
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(
+                f"lab {space.name}: another `lab up` or `lab down` is at work"
+            ) from error
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            for folder in (BULK, RUN):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()  # only an empty one goes
