@@ -132,6 +132,7 @@ class Fabric:
                 "default/send_redirects": 0,
                 f"{BRIDGE}/send_redirects": 0,
                 f"{BRIDGE}/proxy_arp_pvlan": 1,
+                f"../neigh/{BRIDGE}/proxy_delay": 0,  # else it waits 0.8 s before it answers
                 "all/forwarding": 1,
             },
         )

@@ -7,8 +7,8 @@ left when its processes end, whoever ends them.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -17,13 +17,15 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from provisioner.lab.aws.loops import Loop
 from provisioner.lab.space import NETNS, run
 
-LOG = logging.getLogger(__name__)
+# node in the guest -> (its names below /dev/disk/by-id, the device)
+Devices = Mapping[str, tuple[tuple[str, ...], Loop]]
+
 REBOOTED = 133  # how systemd-nspawn says that the guest asked for a reboot
-GRACE_S = 30.0  # between asking a guest to halt and pulling its plug
 CONSOLE_KEPT = 64 * 1024  # Source: EC2 API, GetConsoleOutput: the most recent 64 KB
 CONSOLE_MAX = 8 << 20
 NAMES = uuid.UUID("6f1c31c2-6f0b-4c8e-9a59-0b3c4f1f7d10")  # machine ids are made from it
@@ -96,22 +98,25 @@ class Guest:
 
     # -- power ---------------------------------------------------------------------------------
 
-    def start(self, namespace: str, devices: Mapping[str, Loop]) -> None:
-        """Power on. *devices*: node name in the guest to the device it has from the start on."""
+    def start(self, namespace: str, devices: Devices) -> None:
+        """Power on. *devices* are there from the first moment."""
         number = self.instance if "duplicate-machine-id" not in self._defects else "i-0"
         command = [
             "systemd-nspawn", "--quiet", "--directory=disk/root", "--register=no", "--keep-unit",
             f"--network-namespace-path={NETNS / namespace}", f"--machine={self.instance}",
             "--hostname=localhost", f"--uuid={uuid.uuid5(NAMES, number)}",
-            "--capability=CAP_NET_ADMIN", "--drop-capability=CAP_MKNOD", "--console=read-only", "--link-journal=no",
+            "--capability=CAP_NET_ADMIN", "--drop-capability=CAP_MKNOD",
+            "--console=read-only", "--link-journal=no",
             "--resolv-conf=off", "--timezone=off",
             f"--bind-ro={self.folder / 'firmware'}:/run/interop-firmware",
             f"--bind-ro={self.folder / 'links'}:/dev/disk",
-            *(f"--bind={loop.path}:/dev/{name}" for name, loop in devices.items()),
+            *(f"--bind={loop.path}:/dev/{name}" for name, (_, loop) in devices.items()),
             "--boot",
         ]  # fmt: skip
-        for name in (p.name for p in (self.folder / "links/by-id").iterdir()):
-            (self.folder / "links/by-id" / name).unlink()
+        for old in (self.folder / "links/by-id").iterdir():
+            old.unlink()
+        for name, (links, _) in devices.items():
+            self._link(name, links)
         with self._console() as console:
             self._process = subprocess.Popen(
                 ["unshare", "--mount", "--propagation", "private", "sh", "-ec", SCRIPT, "sh",
@@ -119,7 +124,7 @@ class Guest:
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True,
             )  # fmt: skip
 
-    def _console(self) -> contextlib.AbstractContextManager[object]:
+    def _console(self) -> BinaryIO:
         path = self.folder / "console.log"
         if path.exists() and path.stat().st_size > CONSOLE_MAX:
             path.write_bytes(path.read_bytes()[-CONSOLE_KEPT:])
@@ -202,20 +207,22 @@ class Guest:
         Raises:
             OSError: the guest went away.
         """
+        self._link(name, links)
+        with self._dev() as folder, contextlib.suppress(FileExistsError):
+            os.mknod(name, stat.S_IFBLK | 0o660, loop.number, dir_fd=folder)
+
+    def _link(self, name: str, links: tuple[str, ...]) -> None:
         for link in links:
             place = self.folder / "links/by-id" / link
             place.unlink(missing_ok=True)
             place.symlink_to(f"../../{name}")
-        with self._dev() as folder:
-            with contextlib.suppress(FileExistsError):
-                os.mknod(name, stat.S_IFBLK | 0o660, loop.number, dir_fd=folder)
 
     def hide(self, name: str, links: tuple[str, ...]) -> None:
         """Take a device's node away; a mount that has it keeps it until it is unmounted."""
         for link in links:
             (self.folder / "links/by-id" / link).unlink(missing_ok=True)
         with contextlib.suppress(OSError), self._dev() as folder:
-            os.unlink(name, dir_fd=folder)  # noqa: PTH108 - within a folder that is held
+            os.unlink(name, dir_fd=folder)
 
     @contextlib.contextmanager
     def _dev(self) -> Iterator[int]:
@@ -233,3 +240,7 @@ class Guest:
                 os.close(folder)
         finally:
             os.close(root)
+
+    def erase(self) -> None:
+        """Remove its disk and console; it must be off."""
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -27,7 +27,6 @@ CLOUD_CONFIG = {
     "network": {"config": "disabled"},
     "disable_root": True,
     "ssh_genkeytypes": ["ed25519"],
-    "locale": False,
     "cloud_init_modules": [
         "bootcmd", "write-files", "disk_setup", "mounts", "set_hostname", "update_hostname",
         "update_etc_hosts", "users-groups", "ssh",
@@ -79,10 +78,15 @@ def build(folder: Path) -> Path:
     (wants / "cloud-init.service").symlink_to("../cloud-init.service")
     config = folder / "etc/cloud/cloud.cfg.d/95-aws.cfg"
     config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(yaml.safe_dump(CLOUD_CONFIG), encoding="utf-8")
+    config.write_text(
+        yaml.safe_dump(CLOUD_CONFIG, default_flow_style=None, width=200), encoding="utf-8"
+    )
     units = folder / "etc/systemd/system"
     units.mkdir(parents=True, exist_ok=True)
     for name in MASKED:
         (units / name).symlink_to("/dev/null")
+    generators = folder / "etc/systemd/system-generators"
+    generators.mkdir()
+    (generators / "cloud-init-generator").symlink_to("/dev/null")  # the data source is known
     (folder / "etc/hostname").write_text("localhost\n", encoding="utf-8")
     return folder

@@ -84,9 +84,7 @@ class Tokens:
 class Metadata:
     """Answers requests for one instance at a time."""
 
-    def __init__(
-        self, clock: Callable[[], float], defects: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], defects: frozenset[str] = frozenset()) -> None:
         self._tokens = Tokens(clock)
         self._defects = defects
 

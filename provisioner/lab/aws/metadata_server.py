@@ -25,6 +25,19 @@ class _Quiet(WSGIRequestHandler):
         return
 
 
+class _Canonical(dict[str, str]):
+    """Header fields found whatever the case of their names."""
+
+    def __init__(self, headers: Iterable[tuple[str, str]]) -> None:
+        super().__init__({name.lower(): value for name, value in headers})
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name.lower(), default)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(str(name).lower())
+
+
 class MetadataServer:
     """One listening socket and the threads behind it.
 
@@ -55,7 +68,9 @@ class MetadataServer:
     def _application(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
         request = Request(environ)
         card = self._card(request.remote_addr or "")
-        reply = self._metadata.answer(request.method, request.path, request.headers, card)
+        reply = self._metadata.answer(
+            request.method, request.path, _Canonical(request.headers), card
+        )
         if reply.hops is not None:
             line: socket.socket = environ["werkzeug.socket"]
             line.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, reply.hops)
