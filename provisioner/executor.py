@@ -30,7 +30,7 @@ from provisioner.resources import Kind, Ref
 from provisioner.roles import Inside, Roles, Shared, Shell, facts_of, reachable
 from provisioner.waiting import Cancel, Cancelled
 
-MOST_THREADS = 256
+MOST_THREADS = 1024  # waiting threads cost little; two for each of 500 members
 
 OpenShell = Callable[[str, Handle, Access], Shell]
 
