@@ -18,7 +18,7 @@ from provisioner.errors import BadRequest
 from provisioner.resources import ImageSpec, MachineSpec
 
 ARCHITECTURES = {"amd64": "x86_64", "x86_64": "x86_64", "arm64": "arm64", "aarch64": "arm64"}
-OTHER_NAME = {"x86_64": "amd64", "arm64": "arm64"}
+OTHER_NAME = {"x86_64": "amd64", "arm64": "arm64"}  # what everybody but AWS calls them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +253,7 @@ class Choice:
                 continue  # the region has none of these
             facts = {
                 "os": family.os,
-                "arch": image.arch,
+                "arch": OTHER_NAME.get(image.arch, image.arch),
                 "user": image.user,
                 "user_source": image.user_source,
                 "created": image.created,
@@ -268,7 +268,7 @@ class Choice:
                 facts={
                     "cpu": size.cpu,
                     "memory_mib": size.memory_mib,
-                    "arch": list(size.architectures),
+                    "arch": [OTHER_NAME.get(arch, arch) for arch in size.architectures],
                 },
                 source="api: DescribeInstanceTypes",
             )

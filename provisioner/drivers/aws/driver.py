@@ -62,7 +62,7 @@ LIMITS: dict[str, float] = {
     "jobs.machine": 16,
     "jobs.network": 4,
     "rate": 20,
-    "visibility_s": 30,
+    "visibility_s": 10,
     "user_data_bytes": USER_DATA_BYTES,
     "tags": TAGS_MAX - 1,
     "tag_value_chars": TAG_VALUE_CHARS,

@@ -19,7 +19,7 @@ from provisioner.drivers.aws.account import (
     tagged,
     tags_of,
 )
-from provisioner.drivers.aws.choice import Choice
+from provisioner.drivers.aws.choice import OTHER_NAME, Choice
 from provisioner.drivers.aws.network import subnet_of
 from provisioner.errors import BadRequest, Conflict, NotFound, PlatformError
 from provisioner.resources import Kind, MachineSpec, Resource
@@ -192,7 +192,7 @@ class Machines:
                 "image_name": image.name if image else "",
                 "size": item["InstanceType"],
                 "zone": item.get("Placement", {}).get("AvailabilityZone", ""),
-                "arch": item.get("Architecture", ""),
+                "arch": OTHER_NAME.get(item.get("Architecture", ""), ""),
                 "user": image.user if image else "",
                 "user_source": image.user_source if image else "the image is not listed any more",
                 "hostname": item.get("PrivateDnsName", ""),

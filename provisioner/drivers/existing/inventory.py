@@ -9,6 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from provisioner.drivers.existing.survey import ARCHITECTURES
 from provisioner.errors import BadRequest
 from provisioner.platform import PlatformConfig
 from provisioner.resources import MachineSpec
@@ -48,6 +49,11 @@ class Host(BaseModel):
     def _one_or_many(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
 
+    @field_validator("arch")
+    @classmethod
+    def _our_word(cls, value: str) -> str:
+        return ARCHITECTURES.get(value, value)
+
     @field_validator("key")
     @classmethod
     def _at_home(cls, value: Path) -> Path:
@@ -69,6 +75,8 @@ class Host(BaseModel):
                 return f"has {what} {declared}, wished {wished}"
         for what in ("os", "version", "arch"):
             declared, wished = getattr(self, what), getattr(spec.image, what)
+            if what == "arch":
+                wished = ARCHITECTURES.get(wished, wished)
             if declared and wished and declared != wished:
                 return f"has {what} {declared}, wished {wished}"
         return ""

@@ -10,6 +10,7 @@ from provisioner.errors import Lost
 from provisioner.remote import Remote
 
 LIMIT_S = 20.0
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # the kernel's words in ours
 
 _ASK = (
     "nproc; awk '/^MemTotal/{print int($2/1024)}' /proc/meminfo; uname -m; uname -r;"
@@ -49,7 +50,7 @@ def survey(name: str, remote: Remote) -> Survey:
             host=name,
             cpu=int(cpu),
             memory_mib=int(memory),
-            arch=arch,
+            arch=ARCHITECTURES.get(arch, arch),
             kernel=kernel,
             os=system,
             version=version,
