@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from provisioner.lab import doctor, up
 from provisioner.lab.images import Images, default_cache
@@ -52,10 +51,9 @@ def up_command(name: str, only: str, defects: tuple[str, ...], write: Path | Non
     """
     space = Space(name=name)
     began = time.monotonic()
-    console = Console(stderr=True)
 
     def say(platform: str, text: str) -> None:
-        console.print(f"{time.monotonic() - began:6.1f} s  {platform}: {text}", highlight=False)
+        click.echo(f"{time.monotonic() - began:6.1f} s  {platform}: {text}", err=True)
 
     chosen = [item.strip() for item in only.split(",") if item.strip()]
     path = up.up(space, chosen, say, asked_defects=defects)
@@ -110,10 +108,9 @@ def doctor_command(context: click.Context) -> None:
 def images_command(prune: bool) -> None:
     """Build the images of guests that are not in the cache, and list them."""
     began = time.monotonic()
-    console = Console(stderr=True)
 
     def say(text: str) -> None:
-        console.print(f"{time.monotonic() - began:6.1f} s  {text}", highlight=False)
+        click.echo(f"{time.monotonic() - began:6.1f} s  {text}", err=True)
 
     if os.geteuid():
         raise click.ClickException("lab images: needs root: the images hold root's files")

@@ -39,11 +39,8 @@ def find(cache: Path, kernel: Path) -> Verdict:
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     kept = cache / f"kvm-{boot}"
     if not kept.exists():
-        seen, seconds = _try(kernel)
-        text = f"a kernel spoke under KVM after {seconds:.1f} s" if seen else (
-            f"no guest spoke under KVM within {seconds:.0f} s although /dev/kvm is there:"
-            " guests are emulated"
-        )  # fmt: skip
+        seen, reason = _try(kernel)
+        text = reason if seen else f"/dev/kvm is there but {reason}: guests are emulated"
         for old in cache.glob("kvm-*"):
             old.unlink(missing_ok=True)
         kept.write_text(f"{'kvm' if seen else TCG}\n{text}\n", encoding="utf-8")
@@ -51,28 +48,35 @@ def find(cache: Path, kernel: Path) -> Verdict:
     return Verdict(accelerator=accelerator, reason=reason)
 
 
-def _try(kernel: Path) -> tuple[bool, float]:
-    """Whether the kernel's first line came, and after how many seconds that was known."""
+def _try(kernel: Path) -> tuple[bool, str]:
+    """Whether the kernel's first line came, and what was seen."""
     command = [
         "qemu-system-x86_64", "-accel", "kvm", "-machine", "pc", "-cpu", "host", "-m", "256",
         "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-kernel", str(kernel),
         "-append", "console=ttyS0 panic=-1",
     ]  # fmt: skip
     began = time.monotonic()
-    with tempfile.NamedTemporaryFile(prefix="interop-kvm-") as out:
-        process = subprocess.Popen(
-            [*command, "-serial", f"file:{out.name}"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="interop-kvm-") as folder:
+        serial, said = Path(folder) / "serial", Path(folder) / "said"
+        serial.touch()
+        with said.open("wb") as errors:
+            process = subprocess.Popen(
+                [*command, "-serial", f"file:{serial}"],
+                stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
+            )  # fmt: skip
         try:
             while time.monotonic() - began < PATIENCE_S:
-                ended = process.poll() is not None
-                if SEEN in Path(out.name).read_bytes():
-                    return True, time.monotonic() - began
-                if ended:
-                    break
+                code = process.poll()
+                if SEEN in serial.read_bytes():
+                    return True, f"a guest ran under KVM after {time.monotonic() - began:.1f} s"
+                if code is not None:
+                    lines = said.read_text(errors="replace").strip().splitlines()
+                    told = (
+                        lines[0].removeprefix("qemu-system-x86_64: ") if lines else f"code {code}"
+                    )
+                    return False, f"qemu ended before a guest ran under KVM ({told})"
                 time.sleep(0.1)
         finally:
             process.kill()
             process.wait()
-    return False, time.monotonic() - began
+    return False, f"no guest ran under KVM within {PATIENCE_S:.0f} s"
