@@ -78,6 +78,7 @@ class Cloud:
         with self.store.session() as world:
             thing = self._get(world, kind, thing_id)
             thing.reads += 1
+            world.changed = world.changed or "P10" in self.defects
             forgotten = "P10" in self.defects and kind == "key" and thing.reads == 6
             if now < thing.visible_at or forgotten or self._flap():
                 world.changed = True
@@ -91,10 +92,11 @@ class Cloud:
         self.faults.reach("delete", kind, "before")
         now = self.now()
         with self.store.session() as world:
-            if "P5" in self.defects and thing_id in world.things:
-                gone = world.things[thing_id].deleting_at is not None
-                if gone:
-                    raise ApiError(500, "InternalError", f"cannot delete {thing_id}")
+            known = world.things.get(thing_id)
+            again = known is not None and known.deleting_at is not None and not known.failed
+            if "P5" in self.defects and kind == "key" and known is not None and again:
+                known.failed, world.changed = "deleted twice", True
+                raise ApiError(500, "InternalError", f"cannot delete {thing_id}")
             thing = self._get(world, kind, thing_id)
             users = self._users(world, thing)
             if users:

@@ -23,7 +23,7 @@ Json = dict[str, Any]
 def boot_identity(machine: Thing, defects: frozenset[str], boots: int) -> str:
     """Identity of the machine's boot number *boots*."""
     if "life-01" in defects and machine.last_stop == "reboot":
-        boots = 1  # it says it rebooted and did not
+        boots -= 1  # it says it rebooted and did not
     digest = hashlib.sha256(f"{machine.id}/{boots}".encode()).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-a{digest[17:20]}-{digest[20:32]}/20"
 
