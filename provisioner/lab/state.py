@@ -86,7 +86,9 @@ class State:
 
     def spawn(self, name: str, argv: Sequence[str], *, inside: bool = False) -> int:
         """Like ``start``, for a process nobody waits for; returns its pid."""
-        return self.start(name, argv, inside=inside).pid
+        started = self.start(name, argv, inside=inside)
+        started.returncode = 0  # so that it is not missed: it outlives us, or `end` collects it
+        return started.pid
 
     def start(
         self, name: str, argv: Sequence[str], *, inside: bool = False
