@@ -65,8 +65,9 @@ class Bench:
         self._place = place_for(driver, owner, self.clock, cancel)
         # What is made has to go also after a cancel.
         self._leaving: Place = place_for(driver, owner, self.clock)
+        # Whatever is seen again later, the run's own removal finds under the run's tags.
         self._removal = Removal(
-            {driver.platform: self._leaving}, ledger, self.clock, interval=interval
+            {driver.platform: self._leaving}, ledger, self.clock, interval=interval, proof_s=1.0
         )
         self._creation = Creation(
             ledger, self.clock, cancel=cancel, interval=interval, remove=self._removal.one

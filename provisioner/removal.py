@@ -63,6 +63,9 @@ class Removal:
         timeout_s: how long one resource may take to go.
         interval: first and longest pause between two looks, in seconds.
         tell: told of each node: platform, ref, what happens, detail.
+        cancel: ends it between two looks.
+        proof_s: over how long a resource must be missing; None is the platform's window. Shorter
+            is for what ``everything`` looks at again in the end.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Removal:
         interval: tuple[float, float] = (0.5, 5.0),
         tell: Callable[[str, str, str, str], None] = lambda platform, ref, what, detail: None,
         cancel: Cancel | None = None,
+        proof_s: float | None = None,
     ) -> None:
         self.places = places
         self.ledger = ledger
@@ -85,6 +89,7 @@ class Removal:
         self.interval = interval
         self.tell = tell
         self.cancel = cancel if cancel is not None else Cancel()
+        self.proof_s = proof_s
         self._sightings = _Sightings()
 
     def everything(self) -> Removed:
@@ -228,6 +233,7 @@ class Removal:
     def _proof(self, place: Place, handle: Handle, end: float) -> str:
         """How we know that it is gone, or an empty text."""
         begun = self.clock.monotonic()
+        window_s = place.window_s if self.proof_s is None else min(self.proof_s, place.window_s)
         looks = 0
         while begun < end:
             state = place.pace.call(lambda: place.driver.read(handle))
@@ -238,8 +244,8 @@ class Removal:
                 self.cancel.sleep(self.interval[0], self.clock)
                 continue
             looks += 1
-            if looks < LOOKS or self.clock.monotonic() - begun < place.window_s:
-                self.cancel.sleep(max(place.window_s / LOOKS, self.interval[0] / 10), self.clock)
+            if looks < LOOKS or self.clock.monotonic() - begun < window_s:
+                self.cancel.sleep(max(window_s / LOOKS, self.interval[0] / 10), self.clock)
                 continue
             if (str(handle.kind), handle.id) in self._sightings.since(place, self.clock):
                 return ""

@@ -7,6 +7,7 @@ steps the process dies, each time. ``tests/fuzz_ledger.py`` runs ten thousand of
 from __future__ import annotations
 
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -226,10 +227,21 @@ def run_schedule(seed: int, folder: Path) -> None:
         assert read_ledger(world.path).open_entries() == [], f"seed {seed}"
 
 
+@pytest.fixture
+def ledgers(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: what is tried is the order of events, not a disk."""
+    shm = Path("/dev/shm")  # noqa: S108 - a fresh folder below it is made
+    if not shm.is_dir():
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=shm) as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("block", range(4))
-def test_random_schedules_leave_nothing_and_double_nothing(block: int, tmp_path: Path) -> None:
+def test_random_schedules_leave_nothing_and_double_nothing(block: int, ledgers: Path) -> None:
     for seed in range(block * 50, block * 50 + 50):
-        run_schedule(seed, tmp_path / str(seed))
+        run_schedule(seed, ledgers / str(seed))
 
 
 def crash_points() -> Iterator[int]:
@@ -238,8 +250,8 @@ def crash_points() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("point", list(crash_points()))
-def test_a_crash_at_any_point_is_carried_on_from(point: int, tmp_path: Path) -> None:
-    world = World(tmp_path, {"visible_s": 3, "list_s": 9, "tokens": False}, [])
+def test_a_crash_at_any_point_is_carried_on_from(point: int, ledgers: Path) -> None:
+    world = World(ledgers, {"visible_s": 3, "list_s": 9, "tokens": False}, [])
 
     world.apply(die_after=point)
 
@@ -297,10 +309,10 @@ class Lives(RuleBasedStateMachine):
             self.reap()
 
 
-def test_lives_in_any_order(tmp_path: Path) -> None:
+def test_lives_in_any_order(ledgers: Path) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
-    Lives.folder = tmp_path
+    Lives.folder = ledgers
     run_state_machine_as_test(
         Lives,
         settings=settings(
