@@ -17,40 +17,52 @@ _WORST_FIRST = (
     State.PASSED,
     State.NOT_APPLICABLE,
 )
+NEVER_RAN = "blocked by a failed set-up"
 # Of a capability that requires something no check shows.
 UNPROVEN = "unproven"
 UNDEFINED = "undefined"
 
 
 def conclude(
-    states: Sequence[State],
+    items: Sequence[JudgedItem],
     doubts: Sequence[str],
     failures: Sequence[str],
     *,
     incomplete: bool,
+    waived: bool = True,
 ) -> tuple[Conclusion, tuple[str, ...]]:
-    """Return what follows from the *states* of all required items, and why.
+    """Return what follows from the states of all required *items*, and why.
+
+    An item that is blocked because a set-up failed weighs as much as a missing one: there is no
+    record of it either way, and a failure more must not make a verdict better.
 
     Args:
-        states: one for each required item.
+        items: every required item.
         doubts: what keeps from a conclusion, whatever the items say.
         failures: what fails the whole, whatever the items say.
         incomplete: a document shows that it lacks something; a missing item may be in that part.
+        waived: with waivers; else as if there were none.
     """
-    number = {state: sum(1 for other in states if other is state) for state in State}
-    against = [State.FAILED, State.SKIPPED] + ([] if incomplete else [State.MISSING])
+    states = [item.state if waived else item.unwaived for item in items]
+    number = {state: states.count(state) for state in State}
+    never_ran = sum(
+        item.never_ran and state is State.BLOCKED
+        for item, state in zip(items, states, strict=True)
+    )
     reasons = list(failures)
-    reasons.extend(_said(state, number[state]) for state in against if number[state])
+    reasons.extend(_said(state.value, number[state]) for state in (State.FAILED, State.SKIPPED))
+    unseen = [_said(State.MISSING.value, number[State.MISSING]), _said(NEVER_RAN, never_ran)]
+    if not incomplete:
+        reasons.extend(unseen)
+    reasons = [reason for reason in reasons if reason]
     if reasons:
         return Conclusion.NOT_COMPLIANT, tuple(reasons)
-    reasons.extend(
-        _said(state, number[state]) for state in (State.BLOCKED, State.MISSING) if number[state]
-    )
+    reasons = [_said(State.BLOCKED.value, number[State.BLOCKED] - never_ran), *unseen]
     if not states:
         reasons.append("nothing is required")
     elif not number[State.PASSED]:
         reasons.append("no required item passed")
-    reasons.extend(doubts)
+    reasons = [reason for reason in (*reasons, *doubts) if reason]
     if reasons:
         return Conclusion.INCONCLUSIVE, tuple(reasons)
     return Conclusion.COMPLIANT, ()
@@ -93,5 +105,5 @@ def _capability(
     )
 
 
-def _said(state: State, number: int) -> str:
-    return f"{number} required item{'' if number == 1 else 's'} {state.value}"
+def _said(what: str, number: int) -> str:
+    return f"{number} required item{'' if number == 1 else 's'} {what}" if number else ""

@@ -3,6 +3,13 @@
 Every required item gets exactly one state and the states add up. Silence is never a pass: an
 empty requirement, a run that skipped everything, or a document that breaks off cannot make a
 program compliant.
+
+A failure more never makes a verdict better, a failed set-up of a class or module included: its
+tests are `blocked`, and a test of which nothing but that is known counts like one that is
+missing. Only a record of the test itself that says *could not tell* (the platform was not
+reached, had no quota, the test began and never ended), or a document that breaks off, makes a
+verdict inconclusive. This holds while no exception is granted: a waiver or a list of known
+failures is there to make a failure count for less.
 """
 
 from __future__ import annotations
@@ -71,15 +78,13 @@ def judge(
         subjects=frozenset(evidence.subject for evidence in body if evidence.subject),
         at=at,
     )
-    used: set[str] = set()
-    incomplete_used = False
+    from_incomplete: set[str] = set()
     judged: dict[str, JudgedItem] = {}
     for item in requirements.items:
         decision = decide(item, indexes, ambiguities, at=at, holds=item.check.holds or chosen.holds)
         findings.extend(_remarks(item, decision, at))
-        if decision.record is not None:
-            used.add(decision.record.evidence.digest)
-            incomplete_used |= not decision.record.evidence.complete
+        if decision.record is not None and not decision.record.evidence.complete:
+            from_incomplete.add(item.check.id)
         judged[item.check.id] = exceptions.apply(
             item, _judged(item, decision, declared, body, findings)
         )
@@ -91,20 +96,17 @@ def judge(
     findings.extend(_about_evidence(body, at))
     findings.extend(_about_program(guideline, requirements, at))
     mixed = len({e.subject for e in body if e.subject and e.format.startswith(_OWN)}) > 1
+    broken_off = any(i.state is State.PASSED and i.id in from_incomplete for i in items)
     doubts = [
         *(["the evidence is about several platforms"] if mixed else []),
         *(f"the component {name!r} is defined elsewhere and was not judged"
           for name in requirements.undefined),
-        *(["a document that decides is incomplete"] if incomplete_used else []),
+        *(["a document that decides is incomplete"] if broken_off else []),
     ]  # fmt: skip
     incomplete = any(not evidence.complete for evidence in body)
     failures = exceptions.strict_failures()
-    verdict, reasons = conclude(
-        [item.state for item in items], doubts, failures, incomplete=incomplete
-    )
-    unwaived, _ = conclude(
-        [item.unwaived for item in items], doubts, failures, incomplete=incomplete
-    )
+    verdict, reasons = conclude(items, doubts, failures, incomplete=incomplete)
+    unwaived, _ = conclude(items, doubts, failures, incomplete=incomplete, waived=False)
     level, held_back_by = level_reached(items)
     return Verdict(
         verdict=verdict,
@@ -169,6 +171,7 @@ def _judged(
         capabilities=item.capabilities,
         level=item.check.level,
         flagged=item.flagged,
+        never_ran=applies and record is not None and record.never_ran,
         superseded=decision.superseded,
     )
 

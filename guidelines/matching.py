@@ -120,7 +120,9 @@ class RecordIndex:
             records = tuple(self._by_id[identifier])
             names = {record.name for record in records}
             doubt = ambiguities.of_id(identifier)
-            if not doubt and len(names) == 1:
+            # Of several tests that all failed, whichever is meant has failed.
+            failed = all(record.status is Status.FAILED for record in records)
+            if not doubt and (len(names) == 1 or failed):
                 return Match(outcomes=records, by="id")
             doubts.append(doubt or f"the id {identifier} is borne by {len(names)} different tests")
         covering = self._fixture_of((check.id, *check.aliases))

@@ -11,7 +11,7 @@ from guidelines.facts import compare_facts
 from guidelines.freshness import expires_on
 from guidelines.matching import Ambiguities, RecordIndex
 from guidelines.requirements import Item
-from guidelines.verdict import State, Superseded
+from guidelines.verdict import AGAINST, State, Superseded
 
 # Of several records of one item in one document the worst counts.
 _WORST_FIRST = (
@@ -35,7 +35,11 @@ _STATE_ORDER = (State.FAILED, State.BLOCKED, State.MISSING, State.SKIPPED, State
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What one document says of one item."""
+    """What one document says of one item.
+
+    ``never_ran``: it says nothing of the item itself, only that its class or module was not set
+    up.
+    """
 
     state: State
     reason: str
@@ -44,6 +48,7 @@ class Record:
     evidence: Evidence
     mixed: bool = False
     not_applicable: bool = False
+    never_ran: bool = False
     remarks: tuple[str, ...] = ()
 
     def as_superseded(self, why: str = "") -> Superseded:
@@ -75,7 +80,8 @@ def decide(
     """Find what *indexes* say of *item*: the newest decides, of equally new ones the worst.
 
     A record without a date cannot be called older, so it competes with the newest. Expired
-    records do not count.
+    records do not count. A set-up that failed takes nothing back: while the newest record of the
+    item itself is against it, that one decides.
     """
     records: list[Record] = []
     doubts: list[str] = []
@@ -95,10 +101,10 @@ def decide(
     if not fresh:
         why = expired[0][1] if expired else ""
         return Decision(record=None, superseded=_sorted(old), ambiguous=ambiguous, expired=why)
-    dated = [record.when for record in fresh if record.when is not None]
-    newest = max(dated) if dated else None
-    candidates = [record for record in fresh if record.when is None or record.when == newest]
-    winner = min(candidates, key=_rank)
+    winner = _newest(fresh)
+    ran = [record for record in fresh if not record.never_ran]
+    if winner.never_ran and ran and _newest(ran).state in AGAINST:
+        winner = _newest(ran)
     losers = [record for record in fresh if record is not winner]
     other_states = sorted({record.state.value for record in losers} - {winner.state.value})
     return Decision(
@@ -110,6 +116,12 @@ def decide(
         else "",
         undated=holds is not None and winner.when is None,
     )
+
+
+def _newest(records: Sequence[Record]) -> Record:
+    dated = [record.when for record in records if record.when is not None]
+    newest = max(dated) if dated else None
+    return min((r for r in records if r.when is None or r.when == newest), key=_rank)
 
 
 def _rank(record: Record) -> tuple[int, str, str, str]:
@@ -143,11 +155,13 @@ def _from_outcomes(item: Item, outcomes: Sequence[Outcome], by: str, evidence: E
     state = _STATES[worst.status]
     reason = worst.reason
     where = worst.where
+    never_ran = False
     if by == "fixture":
         kind = f"{worst.name} {_verb(worst.status)}"
         reason = f"{kind}: {reason}" if reason else kind
         # A broken set-up says nothing about the test itself.
         state = State.SKIPPED if worst.status is Status.SKIPPED else State.BLOCKED
+        never_ran = state is State.BLOCKED
     elif worst.status is Status.NOT_APPLICABLE:
         kind = "the run calls it not applicable, but the guideline requires it here"
         reason = f"{kind}: {reason}" if reason else kind
@@ -156,8 +170,11 @@ def _from_outcomes(item: Item, outcomes: Sequence[Outcome], by: str, evidence: E
     if by in {"alias", "id"}:
         how = "under the name" if by == "alias" else "by its id, under the name"
         reason = "; ".join(part for part in (reason, f"found {how} {worst.name!r}") if part)
-    times = [outcome.finished for outcome in outcomes if outcome.finished is not None]
-    when = max(times) if times else evidence.finished or evidence.started
+    document = evidence.finished or evidence.started
+    times = [outcome.finished or document for outcome in outcomes]
+    # One record without a date keeps the whole from being called older than anything.
+    dated = [time for time in times if time is not None]
+    when = max(dated) if len(dated) == len(times) else None
     statuses = {outcome.status for outcome in outcomes}
     record = Record(
         state=state,
@@ -166,6 +183,7 @@ def _from_outcomes(item: Item, outcomes: Sequence[Outcome], by: str, evidence: E
         when=when,
         evidence=evidence,
         not_applicable=worst.status is Status.NOT_APPLICABLE,
+        never_ran=never_ran,
         mixed=len(statuses) > 1 and Status.PASSED in statuses and Status.FAILED in statuses,
     )
     return _with_facts(record, item, _facts_of(item, evidence))

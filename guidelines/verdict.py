@@ -25,6 +25,10 @@ class State(StrEnum):
     NOT_APPLICABLE = "not-applicable"
 
 
+# States that show that a requirement is not met.
+AGAINST = frozenset({State.FAILED, State.SKIPPED})
+
+
 class Conclusion(StrEnum):
     """What follows for the program as a whole."""
 
@@ -73,6 +77,7 @@ class JudgedItem:
         capabilities: those capabilities.
         level: its level of interoperability, if any.
         flagged: it need not pass for now.
+        never_ran: it is blocked because its class or module was not set up; nothing else is known.
         superseded: older records about it that do not count.
     """
 
@@ -86,6 +91,7 @@ class JudgedItem:
     capabilities: tuple[str, ...]
     level: int | None = None
     flagged: bool = False
+    never_ran: bool = False
     superseded: tuple[Superseded, ...] = ()
 
     def to_json(self) -> dict[str, Any]:

@@ -240,9 +240,9 @@ def test_scope_requires_the_main_target() -> None:
         "doc": True,
     }
     assert {item.check.id: item.check.holds for item in requirements.items} == {
-        "a": "day",
+        "a": "week",
         "b": "month",
-        "doc": "day",
+        "doc": "week",
     }
 
 

@@ -20,6 +20,7 @@ DAY = datetime.date(2030, 6, 1)
 RANK = {Conclusion.NOT_COMPLIANT: 0, Conclusion.INCONCLUSIVE: 1, Conclusion.COMPLIANT: 2}
 NAMES = [f"t.C.test_{number}" for number in range(6)]
 FEATURES = ["volume", "console"]
+IDS = [f"00000000-0000-0000-0000-00000000000{number}" for number in range(3)]
 
 names = st.sampled_from(NAMES)
 hours = st.none() | st.integers(0, 5).map(
@@ -56,6 +57,7 @@ def guidelines(draw: st.DrawFn) -> Guideline:
                 "level": draw(st.integers(0, 3)),
                 **({"flag": flag} if draw(st.integers(0, 4)) == 0 else {}),
                 **({"aliases": [draw(names)]} if draw(st.integers(0, 3)) == 0 else {}),
+                **({"idempotent-id": draw(st.sampled_from(IDS))} if draw(st.booleans()) else {}),
             }
             for name in used
         },
@@ -66,11 +68,14 @@ def guidelines(draw: st.DrawFn) -> Guideline:
 @st.composite
 def outcomes(draw: st.DrawFn, status: Status | None = None) -> Outcome:
     name = draw(names)
-    # A set-up that failed blocks its tests: it is no failure of one of them.
-    covers = "t.C" if status is None and draw(st.integers(0, 15)) == 0 else None
+    covers = "t.C" if draw(st.integers(0, 7)) == 0 else None
+    if covers and status is Status.FAILED:
+        # What a loader makes of a set-up that failed.
+        status = Status.BLOCKED
     return Outcome(
         name=f"setUpClass ({covers})" if covers else name,
         names=frozenset({f"setUpClass ({covers})" if covers else name}),
+        idempotent_id=None if covers else draw(st.none() | st.sampled_from(IDS)),
         status=status or draw(st.sampled_from(list(Status))),
         where=f"f#{name}",
         finished=draw(hours),

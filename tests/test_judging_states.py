@@ -209,6 +209,58 @@ def test_a_class_whose_set_up_failed_is_blocked() -> None:
     found = check(guide, evidence(outcome("setUpClass (m.C)", Status.FAILED, covers="m.C")))
 
     assert item(found, "m.C.test_a").state is State.BLOCKED
+    assert found.verdict is Conclusion.NOT_COMPLIANT
+    assert found.reasons == ("1 required item blocked by a failed set-up",)
+
+
+def test_a_failed_set_up_in_a_document_that_breaks_off_leaves_it_open() -> None:
+    guide = guideline({"m.C.test_a": {}})
+    fixture = outcome("setUpClass (m.C)", Status.BLOCKED, covers="m.C")
+
+    assert check(guide, evidence(fixture, complete=False)).verdict is Conclusion.INCONCLUSIVE
+
+
+def test_a_failed_set_up_does_not_take_back_an_older_failure() -> None:
+    guide = guideline({"m.C.test_a": {}})
+    fixture = outcome("setUpClass (m.C)", Status.BLOCKED, covers="m.C")
+    old = evidence(outcome("m.C.test_a", Status.FAILED), source="old", finished=hour(1))
+    new = evidence(fixture, source="new", finished=hour(2), complete=False)
+
+    found = check(guide, old, new)
+
+    assert item(found, "m.C.test_a").state is State.FAILED
+    assert found.verdict is Conclusion.NOT_COMPLIANT
+
+
+def test_a_failed_set_up_newer_than_a_pass_blocks() -> None:
+    guide = guideline({"m.C.test_a": {}})
+    fixture = outcome("setUpClass (m.C)", Status.BLOCKED, covers="m.C")
+    old = evidence(outcome("m.C.test_a"), source="old", finished=hour(1))
+
+    found = check(guide, old, evidence(fixture, source="new", finished=hour(2)))
+
+    assert item(found, "m.C.test_a").state is State.BLOCKED
+    assert [s.state for s in item(found, "m.C.test_a").superseded] == [State.PASSED]
+
+
+def test_a_record_without_a_date_is_not_made_older_by_one_with_a_date() -> None:
+    unsure = evidence(
+        outcome("a-01", Status.FAILED),
+        outcome("a-01", Status.FAILED, finished=hour(1)),
+        source="a",
+    )
+    later = evidence(outcome("a-01"), source="b", finished=hour(2))
+
+    assert check(ONE, unsure, later).verdict is Conclusion.NOT_COMPLIANT
+
+
+def test_a_flagged_item_of_a_document_that_breaks_off_casts_no_doubt() -> None:
+    flag = {"reason": "[D401] x", "action": "y", "date": "2030-01-01"}
+    guide = guideline({"a-01": {}, "a-02": {"flag": flag}})
+    whole = evidence(outcome("a-01"), source="whole")
+    part = evidence(outcome("a-02"), source="part", complete=False)
+
+    assert check(guide, whole, part).verdict is Conclusion.COMPLIANT
 
 
 def test_of_several_records_in_one_document_the_worst_counts() -> None:

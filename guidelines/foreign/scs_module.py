@@ -17,8 +17,8 @@ from guidelines.foreign.keys import (
 )
 from guidelines.model import CheckDef, Reference
 
-# What counts if the file says nothing, by the compliance monitor's rule.
-DEFAULT_LIFETIME = "day"
+# What counts if the file says nothing, by add_period of SCS's scs_cert_lib.
+DEFAULT_LIFETIME = "week"
 _CASE_KEYS = ["id", "lifetime", "description", "url", "tags", "section"]
 _MODULE_KEYS = ["id", "name", "url", "run", "testcases", "targets", "parameters", "comment"]
 _STANDARD_KEYS = ["name", "url", "condition", "checks", "parameters", "check_tools", "id"]

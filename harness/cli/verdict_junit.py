@@ -40,7 +40,8 @@ def verdict_junit(verdict: Verdict) -> bytes:
     root = ET.Element("testsuites")
     root.append(suite)
     ET.indent(root)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document
 
 
 def _case(suite: ET.Element, item: JudgedItem) -> None:
