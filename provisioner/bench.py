@@ -61,10 +61,11 @@ class Bench:
         self.clock: Clock = clock if clock is not None else SystemClock()
         self.handles: dict[Ref, Handle] = {}
         self.states: dict[Ref, State] = {}
-        self._kinds = driver.describe().kinds
-        self._place = place_for(driver, owner, self.clock, cancel)
+        about = driver.describe()
+        self._kinds = about.kinds
+        self._place = place_for(driver, owner, self.clock, cancel, about.limits)
         # What is made has to go also after a cancel.
-        self._leaving: Place = place_for(driver, owner, self.clock)
+        self._leaving: Place = place_for(driver, owner, self.clock, limits=about.limits)
         # Whatever is seen again later, the run's own removal finds under the run's tags.
         self._removal = Removal(
             {driver.platform: self._leaving}, ledger, self.clock, interval=interval, proof_s=1.0

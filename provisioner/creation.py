@@ -53,13 +53,22 @@ class Place:
         return self.driver.platform
 
 
-def place_for(driver: Driver, owner: Owner, clock: Clock, cancel: Cancel | None = None) -> Place:
+def place_for(
+    driver: Driver,
+    owner: Owner,
+    clock: Clock,
+    cancel: Cancel | None = None,
+    limits: Mapping[str, float] | None = None,
+) -> Place:
     """A platform with the pace and the window that its description declares.
+
+    *limits* are those of a description that is at hand; describing may take many calls.
 
     Raises:
         PlatformError: it cannot be described.
     """
-    limits = driver.describe().limits
+    if limits is None:
+        limits = driver.describe().limits
     return Place(
         driver=driver,
         owner=owner,

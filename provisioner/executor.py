@@ -112,11 +112,11 @@ class Executor:
         self.boot_s = boot_s
         self._tell = tell
         self._begun = self.clock.monotonic()
+        self._limits = {name: driver.describe().limits for name, driver in drivers.items()}
         self.places = {
-            name: place_for(driver, owner, self.clock, self.cancel)
+            name: place_for(driver, owner, self.clock, self.cancel, self._limits[name])
             for name, driver in drivers.items()
         }
-        self._limits = {name: driver.describe().limits for name, driver in drivers.items()}
         removal = Removal(self.places, ledger, self.clock, jobs=1, interval=interval)
         self._creation = Creation(
             ledger, self.clock, cancel=self.cancel, interval=interval, remove=removal.one

@@ -2,7 +2,8 @@
 
 A step is a script for ``sh -s`` run as root. Its exit code says what comes next:
 0 done, 64 reboot me (then done), 128 call me again, 192 reboot me and call me again.
-A line ``::provide NAME=VALUE`` on its output provides a value.
+A line ``::provide NAME=VALUE`` on its output provides a value. A step that was running when its
+process died is run again, so steps must bear being repeated; one that is done is not.
 """
 
 from __future__ import annotations
