@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from suites.seams import Observe, Subject
@@ -28,10 +27,10 @@ def observed_as_declared(
 ) -> None:
     """Record a fact the guideline has no opinion on; it must be what the platform declares.
 
-    What a platform's owner declares under ``facts`` is compared, what is not declared is recorded.
+    What its owner declares under that name, or under ``facts``, is compared; the rest is recorded.
     """
     observe(name, value, member=member)
-    declared: Mapping[str, Any] = subject.declared.get("facts") or {}
+    declared: dict[str, Any] = {**subject.declared, **(subject.declared.get("facts") or {})}
     if name in declared:
         observe(name, declared[name], source="declared", member=member)
         where = f"{member}: " if member else ""

@@ -26,7 +26,7 @@ from suites.waits import Stopwatch, until
 SAMPLE_S = 0.2
 CONFIG = "/var/lib/interop/probe.json"
 MARK = "/var/lib/interop/mark"
-MARK_OFFSET = 1 << 20  # on the raw volume
+OFFSETS = {"reboot": 1 << 20, "soft": 2 << 20, "hard": 3 << 20}  # of marks on the raw volume
 PARTS = ("identity", "addressing", "disks", "service", "clock")
 
 
@@ -167,7 +167,7 @@ class Lifetime:
             machine.observe("say", text=f"interop-before-{token}")
         machine.observe("write-pattern", path=f"{MARK}-{name}", token=token)
         if node := self.volume_path(before.disks):
-            machine.observe("write-pattern", path=node, token=token, offset=MARK_OFFSET)
+            machine.observe("write-pattern", path=node, token=token, offset=OFFSETS[name])
         return Turn(name=name, before=before, after=before, token=token, began=time.time())
 
     def _must(self, command: str, stdin: bytes = b"") -> None:
@@ -195,6 +195,9 @@ class Lifetime:
             turn.began = time.time()
             power.soft_off()
             self._see_off(turn, power)
+            if turn.off_status != "off":  # nobody listened: go on all the same
+                power.off()
+                until(power.status, lambda told: told == "off", self.patience("power"))
             if "boot-device" in self.subject.description.features:
                 device = self._boot_device()
                 device.set(BootChoice(device="network"))

@@ -97,6 +97,7 @@ CAUSES: Mapping[str, str] = {
 ALSO: Mapping[str, set[str]] = {
     "P1": {"disk-02"},  # the size of a volume is what disk-02 compares with
     "P2": {"P10"},  # what a list leaves out is not seen again
+    "life-01": {"bmc-01"},  # a reset that resets nothing
     "bmc-07": {"life-04"},  # the same console
     "life-04": {"bmc-07"},
 }

@@ -39,6 +39,13 @@ def test_the_power_state_told_is_real(
         expected="another boot",
         actual=f"still {turn.after.boot}",
     )
+    again = lifetime.reboot()
+    claim(
+        again.after.boot != again.before.boot,
+        f"{name}: a reset by the controller is a new boot",
+        expected="another boot",
+        actual=f"still {again.after.boot}",
+    )
     same(
         f"{name}: power told while the guest answers",
         expected="on",

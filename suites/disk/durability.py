@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from suites.claims import claim
-from suites.lifetime import MARK, MARK_OFFSET, Lifetime
+from suites.lifetime import MARK, OFFSETS, Lifetime
 from suites.seams import Inside, Observe
 
 
@@ -26,7 +26,7 @@ def test_synced_data_survives_a_hard_power_off(
     )
     places = {"root file system": (f"{MARK}-hard", 0)}
     if node := lifetime.volume_path(turn.after.disks):
-        places["volume"] = (node, MARK_OFFSET)
+        places["volume"] = (node, OFFSETS["hard"])
     for place, (path, offset) in places.items():
         seen = machine.observe("read-pattern", path=path, token=turn.token, offset=offset)
         observe(f"survived-{place.replace(' ', '-')}", seen["whole"], member=lifetime.member.name)

@@ -11,7 +11,7 @@ import pytest
 from provisioner.deployment import Member
 from provisioner.driver import Handle
 from suites.claims import claim, observed_as_declared, same
-from suites.lifetime import MARK_OFFSET, Lifetime
+from suites.lifetime import OFFSETS, Lifetime
 from suites.seams import Inside, NotApplicable, Observe, Patience, Subject
 from suites.volumes import Found, find_volume
 from suites.waits import Stopwatch, until
@@ -87,7 +87,7 @@ def test_volumes_are_found_again_after_a_reboot(
         kept = before.device["node"] == after.device["node"]
         observe("device-name-kept", kept, member=lifetime.member.name)
         content = inside(lifetime.member).observe(
-            "read-pattern", path=after.device["node"], token=turn.token, offset=MARK_OFFSET
+            "read-pattern", path=after.device["node"], token=turn.token, offset=OFFSETS["reboot"]
         )
         claim(
             content["whole"],

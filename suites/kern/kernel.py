@@ -18,6 +18,7 @@ RECORDED = (
     "kvm_device",
     "shared_kernel",
 )
+USABLE = 0.8  # share of the memory that the kernel leaves over, at least
 SAME_MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
@@ -34,6 +35,15 @@ def test_what_the_kernel_allows_is_recorded(
         for name in RECORDED:
             fact = name.replace("_", "-")
             observed_as_declared(subject, observe, fact, seen[name], member.name)
+        told = float(member.state.facts.get("memory_mib") or 0)
+        memory = sight.of(member, "cpu", evidence)["memory_mib"]
+        observe("memory", memory, unit="MiB", member=member.name)
+        claim(
+            memory >= USABLE * told,
+            f"{member.name}: memory, told to be {told:g} MiB",
+            expected=f"at least {USABLE * told:g} MiB",
+            actual=memory,
+        )
         arch = arches.get(str(member.state.facts.get("image") or ""), "")
         if arch:
             wanted = SAME_MACHINE.get(arch, arch)

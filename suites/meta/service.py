@@ -43,6 +43,8 @@ def test_the_need_for_a_token_is_as_told(
         required = seen["without_token"] in REFUSED
         observed_as_declared(subject, observe, "token-offered", seen["token_offered"], member.name)
         observed_as_declared(subject, observe, "token-required", required, member.name)
+        need = "required" if required else "optional" if seen["token_offered"] else "none"
+        observed_as_declared(subject, observe, "metadata-token", need, member.name)
         if seen["token_offered"]:
             claim(
                 seen["with_bogus_token"] in REFUSED,

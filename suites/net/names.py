@@ -53,14 +53,13 @@ def test_the_host_name_is_set_and_resolves(
 def test_members_resolve_each_other(
     members: Members, sight: Sight, inside: Inside, observe: Observe, evidence: Evidence
 ) -> None:
-    """From each member, the name of every other resolves to that member's address."""
+    """From each member, the name of every other resolves to its address, and back."""
     hosts = {m.name: sight.of(m, "identity", evidence)["hostname"] for m in members}
 
     def look(member: Member) -> dict[str, dict[str, list[str]]]:
         others = [host for name, host in hosts.items() if name != member.name]
         return inside(member).observe("names", names=others)
 
-    reversed_well = True
     for member, seen in zip(members, at_once(members, look), strict=True):
         for other in members:
             if other.name == member.name:
@@ -73,8 +72,12 @@ def test_members_resolve_each_other(
                 expected=address,
                 actual=found or "nothing",
             )
-            names = [n.split(".")[0] for n in seen["reverse"].get(address, [])]
-            reversed_well = reversed_well and host.split(".")[0] in names
+            names = seen["reverse"].get(address, [])
+            claim(
+                host.split(".")[0] in [name.split(".")[0] for name in names],
+                f"{member.name} resolves {address} back to its name",
+                expected=host,
+                actual=names or "nothing",
+            )
         observe("resolvers", seen["servers"], member=member.name)
         observe("search-domains", seen["search"], member=member.name)
-    observe("reverse-matches", reversed_well)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from suites.claims import claim, same
+from suites.claims import claim, observed_as_declared, same
 from suites.lifetime import Lifetime
-from suites.seams import Observe
-from suites.sight import address_of
+from suites.seams import Observe, Subject
+from suites.sight import address_of, holder_of
 
 
 @pytest.mark.check("net-04", needs=("machine",))
 @pytest.mark.cost("own")
-def test_addresses_survive_a_reboot(lifetime: Lifetime, observe: Observe) -> None:
-    """Private and public address are the same after a reboot, by API and in the guest."""
+def test_addresses_survive_a_reboot(subject: Subject, lifetime: Lifetime, observe: Observe) -> None:
+    """Addresses are the same after a reboot, and after stop and start what the API tells is so."""
     turn = lifetime.reboot()
 
     observe("addresses-before-reboot", dict(turn.before.state.addresses), source="api")
@@ -29,9 +29,18 @@ def test_addresses_survive_a_reboot(lifetime: Lifetime, observe: Observe) -> Non
         for look in (turn.before, turn.after)
     ]
     same("addresses in the guest after a reboot", expected=inner[0], actual=inner[1])
-    if (stopped := lifetime.done("hard")) is not None:
-        kept = stopped.before.state.addresses == stopped.after.state.addresses
-        observe("addresses-survive-stop-and-start", kept, source="api")
+    if "power" not in subject.description.features:
+        return
+    stopped = lifetime.hard()
+    kept = stopped.before.state.addresses == stopped.after.state.addresses
+    observed_as_declared(subject, observe, "addresses-survive-stop-and-start", kept)
+    told = stopped.after.state.addresses.get("private", "")
+    claim(
+        holder_of(told, stopped.after.addressing),
+        "after stop and start the guest holds the private address the API tells",
+        expected=told,
+        actual=[a for i in stopped.after.addressing["interfaces"] for a in address_of(i)],
+    )
 
 
 @pytest.mark.check("net-05", needs=("machine",))

@@ -1277,7 +1277,9 @@ def serve(config: Json) -> int:
     role = Role(config)
     HOME.mkdir(parents=True, exist_ok=True)
     if config.get("volume"):
-        attach_volume(str(config["volume"].get("id", "")), str(config["volume"]["mount"]))
+        attach_volume(
+            str(config["volume"].get("id", "")), str(config["volume"]["mount"]), fresh=False
+        )
 
     def stop(number: int, _frame: object) -> None:
         note_stop(number)
@@ -1338,8 +1340,11 @@ def find_volume(wanted: str) -> Json | None:
     return unused[0] if len(unused) == 1 else None
 
 
-def attach_volume(wanted: str, mount: str, patience_s: float = 60.0) -> str:
-    """Mount the data volume, with a new file system if it has none. Returns its node.
+def attach_volume(wanted: str, mount: str, fresh: bool, patience_s: float = 60.0) -> str:
+    """Mount the data volume. Returns its node.
+
+    With *fresh* it gets a new file system, unless it has the one that was made on this very
+    machine: a disk may still have what somebody else wrote.
 
     Raises:
         SystemExit: there is no such volume, or it cannot be made usable.
@@ -1354,19 +1359,28 @@ def attach_volume(wanted: str, mount: str, patience_s: float = 60.0) -> str:
     if device is None:
         raise SystemExit(f"no data volume {wanted or '(any)'} among {block_devices()}")
     node = str(device["node"])
-    with open(node, "rb") as disk:
-        disk.seek(1024 + 56)
-        formatted = disk.read(2) == b"\x53\xef"  # magic of ext2 to ext4
-    if not formatted:
+    made = HOME / "volume-uuid"
+    if fresh and (not uuid_of(node) or uuid_of(node) != text_of(made)):
         program = shutil.which("mkfs.ext4") or shutil.which("mke2fs") or "mkfs.ext4"
         code, said = output_of([program, "-q", "-F", "-t", "ext4", node], 120)
         if code:
             raise SystemExit(f"cannot make a file system on {node}: {said.strip() or code}")
+        os.sync()
+        HOME.mkdir(parents=True, exist_ok=True)
+        made.write_text(uuid_of(node), encoding="utf-8")
     Path(mount).mkdir(parents=True, exist_ok=True)
     code, said = output_of(["mount", "-t", "ext4", node, mount], 30)
     if code:
         raise SystemExit(f"cannot mount {node}: {said.strip() or code}")
     return node
+
+
+def uuid_of(node: str) -> str:
+    """UUID of an ext2, ext3 or ext4 file system; empty where there is none."""
+    with open(node, "rb") as disk:
+        disk.seek(1024)
+        block = disk.read(1024)
+    return block[104:120].hex() if block[56:58] == b"\x53\xef" else ""
 
 
 UNIT = """[Unit]
@@ -1472,7 +1486,7 @@ def main(argv: list[str]) -> int:
     if chosen.command == "enable":
         return enable(chosen.config)
     if chosen.command == "volume":
-        sys.stdout.write(attach_volume(chosen.id, chosen.mount) + "\n")
+        sys.stdout.write(attach_volume(chosen.id, chosen.mount, fresh=True) + "\n")
         return 0
     seen = OBSERVATIONS[chosen.name](**json.loads(chosen.args))
     sys.stdout.write(json.dumps(seen, sort_keys=True) + "\n")
