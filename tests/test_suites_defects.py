@@ -42,7 +42,7 @@ CAUSES: Mapping[str, str] = {
     "P4": "reads back byte for byte",
     "P5": "a fault of the platform",
     "P9": "request_id: expected some, actual none",
-    "P10": "gone, though nobody deleted it",
+    "P10": "read again once it was seen",
     "P11": "RFC 3339 with a zone",
     "alloc-01": "a key registered later as well",
     "alloc-02": "says where it was learnt",
@@ -97,6 +97,7 @@ CAUSES: Mapping[str, str] = {
 ALSO: Mapping[str, set[str]] = {
     "P1": {"disk-02"},  # the size of a volume is what disk-02 compares with
     "P2": {"P10"},  # what a list leaves out is not seen again
+    "fw-01": {"fw-03"},  # without its last rule the firewall is open again
     "life-01": {"bmc-01"},  # a reset that resets nothing
     "bmc-07": {"life-04"},  # the same console
     "life-04": {"bmc-07"},
