@@ -84,6 +84,15 @@ def examine(images: Images) -> list[Finding]:
     return found + _labs()
 
 
+def lacking() -> str:
+    """Why no lab can be here, in one line; empty when one can."""
+    if os.geteuid():
+        return "a lab needs root"
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    missing += [str(path) for path in FILES if not path.exists()]
+    return f"a lab needs {', '.join(missing)}" if missing else ""
+
+
 def _user() -> Finding:
     if os.geteuid() == 0:
         return Finding(well=True, text="runs as root")
