@@ -127,7 +127,7 @@ class Reaper:
             files = self._files(run) or [self.results / run / "ledger.jsonl"]
             for file in files:
                 with Ledger(file, run, clock=self.clock) as ledger:
-                    places = self._places(run)
+                    places, away = self._places(run)
                     removal = Removal(
                         places,
                         ledger,
@@ -138,22 +138,24 @@ class Reaper:
                     )
                     done = removal.everything()
                 gone += done.gone
-                left += [str(one) for one in done.left]
+                left += away
+                left += [str(one) for one in done.left] + list(done.unasked)
         return Reaped(
             gone=gone, left=tuple(dict.fromkeys(left)), alive=seen.alive, unasked=seen.unasked
         )
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _places(self, run: str) -> dict[str, Place]:
-        """The platforms that answer; what is on the others is left, and said."""
-        places = {}
+    def _places(self, run: str) -> tuple[dict[str, Place], list[str]]:
+        """The platforms that answer, and why the others do not; what is on those is left."""
+        places: dict[str, Place] = {}
+        away: list[str] = []
         for name, driver in self.drivers.items():
             try:
                 places[name] = place_for(driver, Owner(run=run), self.clock)
-            except PlatformError:
-                continue
-        return places
+            except PlatformError as error:
+                away.append(f"{name}: {type(error).__name__}: {error}")
+        return places, away
 
     def _files(self, run: str) -> list[Path]:
         return sorted((self.results / run).glob("ledger*.jsonl")) if run else []

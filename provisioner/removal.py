@@ -46,10 +46,11 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """How a removal went."""
+    """How a removal went. ``unasked``: platforms that could not be searched, with the reason."""
 
     gone: int
     left: tuple[Left, ...]
+    unasked: tuple[str, ...] = ()
 
 
 class Removal:
@@ -96,6 +97,7 @@ class Removal:
         """Remove all there is of the run on these platforms, known to the ledger or not."""
         begun = sum(1 for e in self.ledger.snapshot().entries.values() if e.phase == "gone")
         left: tuple[Left, ...] = ()
+        problems: dict[str, str] = {}
         for _ in range(ROUNDS):
             problems = {name: self._adopt(place) for name, place in self.places.items()}
             todo = self.ledger.snapshot().open_entries()
@@ -106,7 +108,8 @@ class Removal:
             if left and all("no platform" in one.reason for one in left):
                 break
         gone = sum(1 for e in self.ledger.snapshot().entries.values() if e.phase == "gone")
-        return Removed(gone=gone - begun, left=left)
+        unasked = tuple(f"{name}: {why}" for name, why in problems.items() if why)
+        return Removed(gone=gone - begun, left=left, unasked=unasked)
 
     def these(self, entries: Iterable[Entry]) -> tuple[Left, ...]:
         """Remove just these; they must be open."""
@@ -187,7 +190,7 @@ class Removal:
         mine: list[Entry] = []
         for entry in todo:
             if entry.platform not in self.places:
-                left.append(Left(entry=entry, reason="no platform of that name is configured"))
+                left.append(Left(entry=entry, reason="no platform of that name answers"))
             elif entry.handle is None:
                 reason = problems.get(entry.platform) or "never seen"
                 left.append(Left(entry=entry, reason=reason))

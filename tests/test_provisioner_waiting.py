@@ -16,7 +16,7 @@ READY = State(status=Status.READY)
 FAILED = State(status=Status.FAILED, reason="no boot device")
 
 
-def script(answers: Iterable[State | None | Exception]) -> Callable[[], State | None]:
+def script(answers: Iterable[State | Exception | None]) -> Callable[[], State | None]:
     """A reader that gives the answers in turn and repeats the last."""
     left = list(answers)
 
