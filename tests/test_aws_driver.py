@@ -34,6 +34,7 @@ from provisioner.features import (
     Power,
     RawCall,
     Resize,
+    Rules,
     Snapshot,
 )
 from provisioner.platform import PlatformConfig
@@ -506,3 +507,18 @@ login:
 def test_host_keys_are_those_of_the_last_boot() -> None:
     assert host_keys(CONSOLE) == ("ecdsa-sha2-nistp256 AAAAE2VjZHNh=", "ssh-ed25519 AAAAC3Nz")
     assert host_keys(CONSOLE.replace("KEYS-----", "KEYS")) == ()
+
+
+def test_rules_of_a_group_are_added_and_taken_away_once(run: Run) -> None:
+    group = run.make(Kind.FIREWALL, "wall", FirewallSpec())
+    rules = run.driver.feature(Rules, group)  # type: ignore[type-abstract]
+    rule = Rule(source="any", protocol="tcp", first_port=22, last_port=22)
+
+    told = []
+    for change in (rules.allow, rules.allow, rules.revoke, rules.revoke):
+        change(rule)
+        state = run.driver.read(group)
+        assert state is not None
+        told.append(state.facts["rules"])
+
+    assert told == [1, 1, 0, 0]

@@ -16,7 +16,7 @@ from provisioner.drivers.aws.attachment import Attachments
 from provisioner.drivers.aws.bucket import BucketObjects, Buckets
 from provisioner.drivers.aws.choice import Choice
 from provisioner.drivers.aws.clients import Clients
-from provisioner.drivers.aws.firewall import Addresses, Firewalls
+from provisioner.drivers.aws.firewall import Addresses, Firewalls, GroupRules
 from provisioner.drivers.aws.key import Keys
 from provisioner.drivers.aws.machine import USER_DATA_BYTES, Machines
 from provisioner.drivers.aws.network import Networks
@@ -32,6 +32,7 @@ from provisioner.features import (
     Power,
     RawCall,
     Resize,
+    Rules,
     Snapshot,
 )
 from provisioner.platform import PlatformConfig
@@ -54,7 +55,7 @@ FEATURES = frozenset(
     {
         *("machine", "key", "image", "network", "firewall", "address", "volume", "attachment"),
         *("bucket", "objects", "power", "console", "metadata", "user-data", "cloud-init"),
-        *("listing", "rawcall", "snapshot", "resize", "ssh"),
+        *("listing", "pagination", "rawcall", "firewall-rules", "snapshot", "resize", "ssh"),
     }
 )
 # What the platform takes and what it is polite to ask of it. Sources: EC2 API reference,
@@ -220,6 +221,8 @@ class AwsDriver:
             made = Raw(self.platform, self._clients)
         elif f is Metadata and kind in features.TAGGABLE:
             made = features.Tags(account, handle)
+        elif f is Rules and kind is Kind.FIREWALL:
+            made = GroupRules(account, handle)
         elif f is Objects and kind is Kind.BUCKET:
             made = BucketObjects(self._buckets, handle.id)
         elif f is Snapshot and kind is Kind.VOLUME:

@@ -156,6 +156,33 @@ class Firewalls:
             yield self._account.handle(Kind.FIREWALL, group["GroupId"], tags_of(group))
 
 
+class GroupRules:
+    """Rules of a security group that exists."""
+
+    def __init__(self, account: Account, handle: Handle) -> None:
+        self._account = account
+        self._handle = handle
+
+    def allow(self, rule: Rule) -> None:
+        with suppress(Conflict):  # it is there already
+            self._change("authorize_security_group_ingress", rule)
+
+    def revoke(self, rule: Rule) -> None:
+        with suppress(NotFound):
+            self._change("revoke_security_group_ingress", rule)
+
+    def _change(self, operation: str, rule: Rule) -> None:
+        group = self._handle.id
+        want = Resource(
+            kind=Kind.FIREWALL, name=self._handle.name, spec=FirewallSpec(rules=(rule,))
+        )
+        permission = dict(Firewalls(self._account).plan(want).body["rules"][0])
+        if permission.pop("members", False):
+            permission["UserIdGroupPairs"] = [{"GroupId": group}]
+        what = f"change rules of {group}"
+        self._account.call(what, operation, GroupId=group, IpPermissions=[permission])
+
+
 class Addresses:
     """Elastic IPs."""
 
