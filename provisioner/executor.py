@@ -11,67 +11,31 @@ import heapq
 import queue
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from provisioner.applied import Applied, Happening, deployment_of
 from provisioner.clock import Clock, SystemClock
 from provisioner.creation import Creation, place_for
-from provisioner.deployment import Deployment, Member, Timing
+from provisioner.deployment import Timing
 from provisioner.driver import Access, Driver, Handle, Owner, State
 from provisioner.errors import PlatformError, Unsupported
 from provisioner.features import Power
+from provisioner.insides import Inside, Shared, Shell, facts_of, reachable
 from provisioner.ledger import Ledger
 from provisioner.params import Param
 from provisioner.plan import Node, Plan
 from provisioner.removal import Removal
 from provisioner.replay import Entry
 from provisioner.resources import Kind, Ref
-from provisioner.roles import Inside, Roles, Shared, Shell, facts_of, reachable
+from provisioner.roles import Roles
 from provisioner.waiting import Cancel, Cancelled
+
+__all__ = ["Applied", "Executor", "Happening", "OpenShell"]
 
 MOST_THREADS = 1024  # waiting threads cost little; two for each of 500 members
 
 OpenShell = Callable[[str, Handle, Access], Shell]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
-    """Something that happened to a node. ``at`` counts from the begin of the apply, in seconds."""
-
-    at: float
-    platform: str
-    node: str
-    what: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
-    """How an apply went. The deployment has the members that stand, also when not all do."""
-
-    deployment: Deployment
-    errors: Mapping[str, PlatformError] = field(default_factory=dict)
-    blocked: tuple[str, ...] = ()
-    cancelled: bool = False
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything of the plan stands."""
-        return not (self.errors or self.blocked or self.cancelled)
-
-    def check(self) -> Deployment:
-        """The deployment when it is complete.
-
-        Raises:
-            PlatformError: the first thing that went wrong, as it was raised.
-            Cancelled: work was stopped.
-        """
-        for error in self.errors.values():
-            raise error
-        if self.cancelled:
-            raise Cancelled("the apply was cancelled")
-        return self.deployment
 
 
 class Executor:
@@ -238,7 +202,12 @@ class _Work:
             raise bug
         names = tuple(nodes[i].id for i in sorted(blocked))
         return Applied(
-            deployment=self._deployment(key), errors=errors, blocked=names, cancelled=cancelled
+            deployment=deployment_of(
+                self.plan, self.handles, self.states, self.shared.values(), self.timings, key
+            ),
+            errors=errors,
+            blocked=names,
+            cancelled=cancelled,
         )
 
     def _block(self, i: int, next_of: list[list[int]], blocked: set[int]) -> None:
@@ -359,42 +328,6 @@ class _Work:
             power.reboot()
         except Unsupported:
             shell.run("(sleep 1; reboot) >/dev/null 2>&1 &", sudo=True)
-
-    def _deployment(self, key: Path) -> Deployment:
-        standing = [m for m in self.plan.members if m.ref in self.handles]
-        members = tuple(
-            Member(
-                name=member.name,
-                group=member.group,
-                index=member.index,
-                platform=member.platform,
-                handle=self.handles[member.ref],
-                state=self.states[member.ref],
-                roles=member.roles,
-                volumes={
-                    name: self.handles[ref]
-                    for name, ref in member.volumes.items()
-                    if ref in self.handles
-                },
-            )
-            for member in standing
-        )
-        shared = {
-            name: {"secret": name} if name in self.plan.secrets else value
-            for name, value in sorted(self.shared.values().items())
-        }
-        return Deployment(
-            run=self.plan.run,
-            workload=self.plan.workload,
-            version=self.plan.version,
-            digest=self.plan.digest,
-            platform="+".join(self.plan.platforms),
-            members=members,
-            handles=dict(self.handles),
-            shared=shared,
-            key=key,
-            timings=tuple(sorted(self.timings, key=lambda timing: timing.started)),
-        )
 
 
 def _slot(node: Node) -> str:

@@ -11,19 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from provisioner.clock import Clock
 from provisioner.documents import BadWorkload
-from provisioner.driver import State
-from provisioner.errors import BadRequest, Lost, PlatformError, PlatformFault, Timeout
-from provisioner.features import Completed
+from provisioner.errors import BadRequest, Lost, PlatformError, PlatformFault
+from provisioner.insides import Inside, Shared, Shell, facts_of
 from provisioner.ledger import Ledger
 from provisioner.params import Param, check_value, expand
-from provisioner.plan import Plan, PlannedMember, RoleTask
+from provisioner.plan import Plan, RoleTask
 from provisioner.templates import BadTemplate, nested, render
 from provisioner.waiting import Cancel, wait
 
@@ -32,64 +29,6 @@ MOST_CALLS = 20
 PROVIDE = re.compile(rb"^::provide ([a-z][a-z0-9_.]*)=(.*)$", re.MULTILINE)
 # pid 1's start, besides the boot id: in a container the kernel, and so its boot id, stays.
 IDENTITY = "cat /proc/sys/kernel/random/boot_id; cut -d' ' -f22 /proc/1/stat"
-
-
-class Shell(Protocol):
-    """What running a role needs of ``provisioner.remote.Remote``."""
-
-    def run(
-        self, command: str, *, stdin: bytes = b"", timeout_s: float = 60.0, sudo: bool = False
-    ) -> Completed: ...
-
-    def put(self, data: bytes, path: str, mode: int = 0o644, sudo: bool = False) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class Shared:
-    """What roles have provided so far; the first to publish a name wins."""
-
-    def __init__(self) -> None:
-        self._values: dict[str, Any] = {}
-        self._lock = threading.Lock()
-
-    def publish(self, name: str, value: object) -> bool:
-        """Set a value that nobody has set. Returns whether this one, or an equal one, is it."""
-        with self._lock:
-            return bool(self._values.setdefault(name, value) == value)
-
-    def values(self) -> dict[str, Any]:
-        """All values now, by dotted name."""
-        with self._lock:
-            return dict(self._values)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inside:
-    """A member that stands, and the way into it."""
-
-    member: PlannedMember
-    state: State
-    volumes: Mapping[str, Mapping[str, Any]]
-    shell: Shell
-    reboot: Callable[[], None]  # by the platform, where it can
-
-
-def facts_of(
-    member: PlannedMember, state: State, volumes: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
-    """What templates see as a member."""
-    addresses = dict(state.addresses)
-    private = addresses.get("private") or next(iter(addresses.values()), "")
-    return {
-        "name": member.name,
-        "group": member.group,
-        "index": member.index,
-        "platform": member.platform,
-        "address": {**dict.fromkeys(member.networks, private), **addresses},
-        "volumes": dict(volumes),
-        "facts": dict(state.facts),
-    }
 
 
 class Roles:
@@ -312,28 +251,3 @@ def _typed(kind: str, value: object) -> object:
         return json.loads(value)
     except ValueError:
         return value
-
-
-def reachable(shell: Shell, clock: Clock, cancel: Cancel, why: str, timeout_s: float) -> None:
-    """Wait until a command runs in the machine.
-
-    Raises:
-        Timeout: none did in time.
-        Unauthorized: it answers, but does not let us in.
-    """
-
-    def look() -> str:
-        try:
-            return "in" if shell.run("true", timeout_s=20).code == 0 else "refusing"
-        except (Lost, Timeout):
-            return "no answer"
-
-    wait(
-        look,
-        target=["in"],
-        timeout_s=timeout_s,
-        clock=clock,
-        why=f"{why} to let us in",
-        interval=(0.25, 3.0),
-        cancel=cancel,
-    )
