@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar, cast
@@ -22,7 +20,6 @@ from provisioner.driver import (
     Status,
     Step,
 )
-from provisioner.drivers.metal.bmc import Bmc, SerialLog
 from provisioner.drivers.metal.boot.service import BootService
 from provisioner.drivers.metal.choice import choose_image, fitting
 from provisioner.drivers.metal.describe import USER_DATA_BYTES, describe, supported
@@ -38,10 +35,10 @@ from provisioner.drivers.metal.features import (
     MetalSensors,
 )
 from provisioner.drivers.metal.listing import MetalListing
+from provisioner.drivers.metal.machines import Machines
 from provisioner.drivers.metal.registry import Claim, Registry, Thing
 from provisioner.drivers.metal.settings import MetalSettings
-from provisioner.drivers.metal.states import machine_state
-from provisioner.errors import BadRequest, Capacity, NotFound, Unsupported
+from provisioner.errors import BadRequest, NotFound, Unsupported
 from provisioner.features import (
     BootDevice,
     Console,
@@ -82,11 +79,10 @@ class MetalDriver:
 
     def __init__(self, config: PlatformConfig, settings: MetalSettings) -> None:
         self._config, self._settings = config, settings
-        self._clock = SystemClock()
+        clock = SystemClock()
         folder = (config.state / "metal" / config.name).absolute()
         self._registry = Registry(folder)
         self._disks = Disks(settings, self._registry, config.name)
-        self._dialer = dialer_for(config.settings)
         reach = config.settings.get("reach") or {}
         self._service = BootService(
             settings,
@@ -94,12 +90,16 @@ class MetalDriver:
             folder,
             broker=str(reach.get("broker", "")),
             platform=config.name,
-            clock=self._clock,
+            clock=clock,
         )
-        self._guard = threading.Lock()
-        self._bmcs: dict[str, Bmc] = {}
-        self._consoles: dict[str, SerialLog] = {}
-        self._busy: dict[str, threading.Lock] = {}
+        self._machines = Machines(
+            settings,
+            self._registry,
+            self._service,
+            dialer_for(config.settings),
+            platform=config.name,
+            clock=clock,
+        )
 
     @property
     def platform(self) -> str:
@@ -178,7 +178,7 @@ class MetalDriver:
             resource=replace(step.resource, tags={**step.resource.tags, TAG_TOKEN: token}),
         )
         if isinstance(spec, MachineSpec):
-            return self._create_machine(step, spec, number, token)
+            return self._machine_handle(self._machines.create(step, spec, number, token))
         if isinstance(spec, VolumeSpec):
             return self._handle(self._disks.reserve(step, spec, number, token))
         if isinstance(spec, AttachmentSpec):
@@ -191,57 +191,6 @@ class MetalDriver:
             thing = self._registry.thing(number) or thing
         return self._handle(thing)
 
-    def _create_machine(self, step: Step, spec: MachineSpec, number: str, token: str) -> Handle:
-        keys: tuple[str, ...] = ()
-        if spec.key is not None:
-            key = self._registry.thing(step.bound[spec.key].id)
-            if key is None:
-                raise NotFound(f"no key {step.bound[spec.key].id}", self.platform)
-            keys = (str(key.facts["public_key"]),)
-        with self._one_at_a_time(number):
-            claim = self._claimed(step, number, keys, token)
-            life = self._registry.life(claim)
-            service = self._service.expect(claim, spec.user_data)
-            if not life.registered and life.service != service:
-                self._install(claim, service)
-        return self._machine_handle(claim)
-
-    def _claimed(self, step: Step, number: str, keys: tuple[str, ...], token: str) -> Claim:
-        """The claim of this token; a new one on the first machine that nobody has."""
-        for old in self._registry.claims():
-            if old.instance == number:
-                return old
-        for name in step.body["machines"]:
-            claim = Claim(
-                machine=name,
-                instance=number,
-                token=token,
-                at=self._clock.time(),
-                image=step.body["image"],
-                hostname=step.body["hostname"],
-                tags=step.resource.tags,
-                keys=keys,
-                user_data=bool(cast(MachineSpec, step.resource.spec).user_data),
-            )
-            if self._registry.claim(claim):
-                return claim
-        raise Capacity("every fitting machine of the inventory is taken", self.platform)
-
-    def _install(self, claim: Claim, service: str) -> None:
-        """Boot from the network, once; the boot service does the rest."""
-        bmc = self._bmc(claim.machine)
-        model = self._settings.machine(claim.machine)
-        bmc.call("set_power", state="off")
-        if bmc.protocols()[0] == "ipmi":
-            self._console(claim.machine).start(fresh=True)
-        uefi = model is not None and model.firmware == "uefi"
-        bmc.call("set_boot", device="network", persistent=False, uefi=uefi)
-        self._registry.live(
-            claim,
-            lambda old: replace(old, started=self._clock.time(), service=service),
-        )
-        bmc.call("set_power", state="on")
-
     # -- read, find, delete --------------------------------------------------------------------
 
     def read(self, handle: Handle) -> State | None:
@@ -251,17 +200,7 @@ class MetalDriver:
                 return None
             return State(status=Status.READY, tags=thing.tags, facts=self._facts(thing))
         claim = self._claim(handle)
-        if claim is None:
-            return None
-        model = self._settings.machine(claim.machine)
-        if model is None:
-            return State(status=Status.FAILED, tags=claim.tags, reason="not in the inventory")
-        with contextlib.suppress(Unsupported):
-            self._service.ensure()
-        power = str(self._bmc(claim.machine).call("power"))
-        return machine_state(
-            self._settings, model, claim, self._registry, power, self._dialer, self._clock
-        )
+        return None if claim is None else self._machines.read(claim)
 
     def find(self, owner: Owner) -> Iterator[Handle]:
         for claim in self._registry.claims():
@@ -279,12 +218,7 @@ class MetalDriver:
             claim = self._claim(handle)
             if claim is None:
                 return
-            self._bmc(claim.machine).call("set_power", state="off")
-            for joined in self._registry.things("attachment"):
-                if joined.facts.get("instance") == handle.id:
-                    self._registry.remove(joined.id)
-            self._registry.release(claim)
-            self._service.forget(claim)
+            self._machines.delete(claim)
         else:
             self._registry.remove(handle.id)
 
@@ -299,13 +233,13 @@ class MetalDriver:
         claim = self._claim(handle)
         if claim is None:
             raise NotFound(f"no machine {handle.id}", self.platform)
-        bmc = self._bmc(claim.machine)
+        bmc = self._machines.bmc(claim.machine)
         if wanted is Power:
-            return cast(F, MetalPower(bmc, lambda: self._before_boot()))
+            return cast(F, MetalPower(bmc, self._before_boot))
         if wanted in (Console, RawCall) and bmc.protocols()[0] != "ipmi":
             raise Unsupported(f"{f.__name__} needs IPMI; this BMC is driven by redfish")
         if wanted is Console:
-            return cast(F, MetalConsole(self._console(claim.machine)))
+            return cast(F, MetalConsole(self._machines.console(claim.machine)))
         simple: Mapping[type[Any], type[Any]] = {
             BootDevice: MetalBootDevice,
             Sensors: MetalSensors,
@@ -319,14 +253,7 @@ class MetalDriver:
         raise Unsupported(f"bare metal has no {f.__name__}", self.platform)
 
     def close(self) -> None:
-        with self._guard:
-            bmcs, consoles = list(self._bmcs.values()), list(self._consoles.values())
-            self._bmcs.clear()
-            self._consoles.clear()
-        for console in consoles:
-            console.close()
-        for bmc in bmcs:
-            bmc.close()
+        self._machines.close()
         self._service.close()
 
     # -- own -----------------------------------------------------------------------------------
@@ -364,28 +291,3 @@ class MetalDriver:
         if serial := facts.get("serial"):
             facts["device"] = f"/dev/disk/by-id/virtio-{serial}"
         return facts
-
-    def _bmc(self, machine: str) -> Bmc:
-        model = self._settings.machine(machine)
-        if model is None:
-            raise NotFound(f"no machine {machine} in the inventory", self.platform)
-        with self._guard:
-            if machine not in self._bmcs:
-                self._bmcs[machine] = Bmc(model.bmc, machine, self.platform)
-            return self._bmcs[machine]
-
-    def _console(self, machine: str) -> SerialLog:
-        bmc = self._bmc(machine)
-        with self._guard:
-            if machine not in self._consoles:
-                path = self._registry.folder / "consoles" / f"{machine}.log"
-                self._consoles[machine] = SerialLog(bmc.about, path)
-            return self._consoles[machine]
-
-    @contextlib.contextmanager
-    def _one_at_a_time(self, number: str) -> Iterator[None]:
-        """The same creation in two threads is one creation."""
-        with self._guard:
-            lock = self._busy.setdefault(number, threading.Lock())
-        with lock:
-            yield

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import os
 import shutil
 import signal
 import subprocess
@@ -70,6 +72,7 @@ class Dnsmasq:
         if shutil.which("dnsmasq") is None:
             message = "dnsmasq is not installed (apt install dnsmasq-base)"
             raise Unsupported(message, self._platform)
+        self._end_leftover()
         log = self._work / "dnsmasq.log"
         log.unlink(missing_ok=True)
         command = ["dnsmasq", f"--conf-file={self._work / 'dnsmasq.conf'}",
@@ -122,6 +125,21 @@ class Dnsmasq:
         if self._process.stderr is not None:
             self._process.stderr.close()
         self._process = None
+
+    def _end_leftover(self) -> None:
+        """End the one of a process that was killed; known by its own configuration file."""
+        try:
+            pid = int((self._work / "dnsmasq.pid").read_text("ascii"))
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (OSError, ValueError):
+            return
+        if f"--conf-file={self._work / 'dnsmasq.conf'}".encode() not in command.split(b"\0"):
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + START_S
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
+            time.sleep(0.02)
 
     def _write(self, hosts: Iterable[Host]) -> None:
         leases, names = [], []
