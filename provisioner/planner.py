@@ -6,12 +6,12 @@ want of every role is traced to what will provide it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provisioner.documents import BadWorkload
 from provisioner.errors import BadRequest, Unsupported
+from provisioner.openings import rules_of
 from provisioner.params import choose, expand
 from provisioner.plan import Node, Plan, PlannedMember, Unmet, ordered
 from provisioner.resources import (
@@ -24,7 +24,6 @@ from provisioner.resources import (
     NetworkSpec,
     Ref,
     Resource,
-    Rule,
     Spec,
     Support,
     VolumeSpec,
@@ -34,7 +33,6 @@ from provisioner.spec import GroupModel
 from provisioner.wants import role_nodes, with_required
 from provisioner.workload import Workload
 
-PORT = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?/(tcp|udp)(?:,(tcp|udp))?")
 KEY = "run"
 FIREWALL = "members"
 
@@ -179,33 +177,11 @@ class _Drawing:
         if not self._has(site, Kind.FIREWALL):
             self._note(f"{site.name}: nothing filters: {self._why(site, Kind.FIREWALL)}")
             return
-        rules = FirewallSpec(rules=tuple(self._rules()), network=first)
-        self._add(site, Kind.FIREWALL, self._name(FIREWALL, site), rules)
-
-    def _rules(self) -> list[Rule]:
-        rules = []
-        for number, entry in enumerate(self.model.firewall):
-            for port in entry.ports:
-                if port == "icmp":
-                    rules.append(Rule(source=entry.source, protocol="icmp"))
-                    continue
-                match = PORT.fullmatch(port)
-                low = int(match[1]) if match else 0
-                high = int(match[2] or low) if match else 0
-                if not match or not 1 <= low <= high <= 65_535:
-                    where = f"firewall.{number}.ports"
-                    self._unmet(f"{where}: {port!r}, expected such as 22/tcp, 80-90/udp or icmp")
-                    continue
-                for protocol in filter(None, (match[3], match[4])):
-                    rules.append(
-                        Rule(
-                            source=entry.source,
-                            protocol=protocol,
-                            first_port=low,
-                            last_port=high,
-                        )
-                    )
-        return rules
+        rules, wrong = rules_of(self.model.firewall)
+        for problem in wrong:
+            self._unmet(problem)
+        wall = FirewallSpec(rules=rules, network=first)
+        self._add(site, Kind.FIREWALL, self._name(FIREWALL, site), wall)
 
     def _member(self, group: str, index: int, site: Site) -> None:
         spec = self.model.groups[group]
