@@ -236,8 +236,8 @@ def test_a_plug_that_is_pulled_loses_only_what_the_defect_loses(site: Site) -> N
 
 
 def test_rc_local_runs_at_each_boot_and_the_power_button_is_obeyed(site: Site) -> None:
-    site.ssh("printf '#!/bin/sh\\necho ran >> /var/lib/ran\\n' | sudo tee /etc/rc.local;"
-             " sudo chmod +x /etc/rc.local; echo kept | sudo dd of=/dev/vdb 2>/dev/null")  # fmt: skip
+    site.ssh("printf '#!/bin/sh\\necho ran >> /var/lib/ran\\n' | sudo tee /etc/rc.local")
+    site.ssh("sudo chmod +x /etc/rc.local; echo kept | sudo dd of=/dev/vdb 2>/dev/null")
 
     site.machine.shutdown()
     site.wait("off", lambda: not site.machine.power())

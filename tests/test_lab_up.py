@@ -137,6 +137,13 @@ def test_up_mends_a_lab_whose_broker_died(metal: Space) -> None:
     assert [health.state for health in up.status(metal)] == ["ready", "ready"]
 
 
+def test_a_lab_with_a_defect_is_never_taken_for_a_sound_one(space: Space) -> None:
+    up.up(space, ["metal"], say, defects=["lab-metal:power-lies"])
+
+    with pytest.raises(Conflict, match="other defects .lab-metal:power-lies."):
+        up.up(space, ["metal"], say)
+
+
 def test_status_says_what_died(metal: Space) -> None:
     for process in State(metal).processes():
         if process.name == "serve-metal":
@@ -191,11 +198,18 @@ def test_an_unknown_defect_stops_the_lab_with_one_line(space: Space) -> None:
     logs = Path(f"/run/interop/.{space.name}.logs")
 
     with pytest.raises(PlatformFault, match=r"metal ended while it started.*no-such"):
-        up.up(space, ["metal"], say, asked_defects=["lab-metal:no-such"])
+        up.up(space, ["metal"], say, defects=["lab-metal:no-such"])
 
     assert logs.is_dir()
     up.down(space)
     assert census(space.name) == before
+
+
+def test_a_defect_of_no_platform_is_refused(space: Space) -> None:
+    with pytest.raises(BadRequest, match="'clock-skew': expected PLATFORM:NAME"):
+        up.up(space, ["metal"], say, defects=["clock-skew"])
+
+    assert not space.exists()
 
 
 def test_an_unknown_platform_is_refused(space: Space) -> None:

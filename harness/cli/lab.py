@@ -56,7 +56,7 @@ def up_command(name: str, only: str, defects: tuple[str, ...], write: Path | Non
         click.echo(f"{time.monotonic() - began:6.1f} s  {platform}: {text}", err=True)
 
     chosen = [item.strip() for item in only.split(",") if item.strip()]
-    path = up.up(space, chosen, say, asked_defects=defects)
+    path = up.up(space, chosen, say, defects=defects)
     text = path.read_text(encoding="utf-8")
     if write is not None:
         fresh = write.with_name(f".{write.name}.new")

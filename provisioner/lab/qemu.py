@@ -20,7 +20,9 @@ from provisioner.lab.state import State
 
 _log = logging.getLogger(__name__)
 
-TCG = "tcg,thread=multi,tb-size=64"  # MiB; unbounded, a guest's translations outgrow its memory
+# MiB of translated code: unbounded, it outgrows the guest's memory; too little, and a large guest
+# such as Debian is translated again and again. The small guest takes what it needs, about 60.
+TCG = "tcg,thread=multi,tb-size=256"
 SKEW_S = {"clock-skew": 600, "one-clock-skewed": 30}
 GIB = 1 << 30
 

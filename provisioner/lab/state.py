@@ -183,15 +183,22 @@ class State:
         self._write("platforms.yaml", yaml.safe_dump(document, sort_keys=False))
         return self.path / "platforms.yaml"
 
-    def defects(self, platform: str) -> frozenset[str]:
-        """The defects *platform* was asked to have, such as ``volume-loses-fsync``.
+    def keep_defects(self, asked: Sequence[str]) -> None:
+        """Note the defects the lab is to have, each ``lab-PLATFORM:NAME``."""
+        self._write("defects", "".join(f"{item}\n" for item in sorted(asked)))
 
-        They come from ``INTEROP_LAB_DEFECTS``: ``lab-metal:NAME,lab-aws:NAME``; a name without a
-        platform is meant for all.
-        """
-        asked = (item.strip() for item in os.environ.get(DEFECTS, "").split(","))
-        pairs = [item.rpartition(":") for item in asked if item]
-        return frozenset(name for where, _, name in pairs if where in ("", f"lab-{platform}"))
+    def kept_defects(self) -> list[str]:
+        """What ``keep_defects`` noted, sorted; nothing for a lab that never was."""
+        try:
+            return (self.path / "defects").read_text(encoding="utf-8").split()
+        except FileNotFoundError:
+            return []
+
+    def defects(self, platform: str) -> frozenset[str]:
+        """The defects *platform* was asked to have, such as ``volume-loses-fsync``."""
+        asked = self.kept_defects() if (self.path / "defects").exists() else asked_defects()
+        pairs = (item.partition(":") for item in asked)
+        return frozenset(name for where, _, name in pairs if where == f"lab-{platform}")
 
     def _write(self, name: str, text: str) -> None:
         """Replace a file of the state at once: a reader sees the old or the new one."""
@@ -199,6 +206,12 @@ class State:
         fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(path)
+
+
+def asked_defects() -> list[str]:
+    """The items of ``INTEROP_LAB_DEFECTS``: ``lab-metal:NAME,lab-aws:NAME``."""
+    items = (item.strip() for item in os.environ.get(DEFECTS, "").split(","))
+    return [item for item in items if item]
 
 
 def marked(path: Path) -> set[int]:

@@ -16,7 +16,7 @@ from provisioner.errors import BadRequest, Conflict, PlatformFault, Timeout
 from provisioner.lab import serve
 from provisioner.lab.broker import Broker
 from provisioner.lab.space import RUN, Space, run
-from provisioner.lab.state import BULK, DEFECTS, State
+from provisioner.lab.state import BULK, State, asked_defects
 
 READY_S = 1200.0  # images are built within it when nothing is cached
 BROKER_S = 10.0
@@ -32,7 +32,7 @@ class Health:
     detail: str
 
 
-def up(space: Space, only: Sequence[str], say: Say, *, asked_defects: Sequence[str] = ()) -> Path:
+def up(space: Space, only: Sequence[str], say: Say, *, defects: Sequence[str] = ()) -> Path:
     """Start the platforms of *only* (all that are installed, if empty); returns platforms.yaml.
 
     A platform that is ready already is kept, so that a second ``up`` does nothing.
@@ -43,8 +43,12 @@ def up(space: Space, only: Sequence[str], say: Say, *, asked_defects: Sequence[s
         Timeout: a platform was not ready in time.
     """
     platforms = _chosen(only)
-    environment = [os.environ.get(DEFECTS, ""), *asked_defects]
-    os.environ[DEFECTS] = ",".join(filter(None, environment))
+    asked = [*asked_defects(), *defects]
+    for item in asked:
+        if item.partition(":")[0] not in {f"lab-{name}" for name in serve.PLATFORMS}:
+            raise BadRequest(
+                f"defect {item!r}: expected PLATFORM:NAME, such as lab-metal:clock-skew"
+            )
     if os.geteuid():
         raise PlatformFault("lab: needs root: namespaces, bridges and taps are made")
     with _alone(space):
@@ -56,7 +60,11 @@ def up(space: Space, only: Sequence[str], say: Say, *, asked_defects: Sequence[s
             alive = set()
         if not space.exists():
             space.create()
+        elif state.kept_defects() != sorted(asked):
+            has = ", ".join(state.kept_defects()) or "none"
+            raise Conflict(f"lab {space.name} is up with other defects ({has}); take it down first")
         state.create()
+        state.keep_defects(asked)
         try:
             _start(state, platforms, alive)
             _await(state, platforms, say)

@@ -149,6 +149,8 @@ def main() -> None:
     write(Path("/boot/extlinux/extlinux.conf"), BOOT.format(kernel=kernels[-1], root=root))
     write(Path("/etc/fstab"), f"{root} / ext4 noatime 0 1\n")
     write(Path("/etc/hostname"), hostname.partition(".")[0] + "\n")
+    names = f"{hostname} {hostname.partition('.')[0]}" if "." in hostname else hostname
+    write(Path("/etc/hosts"), f"127.0.0.1 localhost\n127.0.1.1 {names}\n::1 localhost\n")
     if Path("/etc/cloud/cloud.cfg").exists():
         write(SEED / "meta-data", json.dumps(meta), 0o600)
         write(SEED / "user-data", user_data or "#cloud-config\n", 0o600)
@@ -162,8 +164,6 @@ def main() -> None:
         write(INTEROP / "meta-data", json.dumps(meta), 0o600)
         write(INTEROP / "user-data", user_data, 0o600)
         write(INTEROP / "member", json.dumps({"url": url, "token": token}), 0o600)
-        names = f"{hostname} {hostname.partition('.')[0]}" if "." in hostname else hostname
-        write(Path("/etc/hosts"), f"127.0.0.1 localhost\n127.0.1.1 {names}\n::1 localhost\n")
     text = f"image on {root}, boots from disk"
     ask(f"{url}/progress", {"phase": "installed", "text": text}, token)
     os.sync()
