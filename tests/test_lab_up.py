@@ -140,7 +140,7 @@ def test_up_mends_a_lab_whose_broker_died(metal: Space) -> None:
 def test_a_lab_with_a_defect_is_never_taken_for_a_sound_one(space: Space) -> None:
     up.up(space, ["metal"], say, defects=["lab-metal:power-lies"])
 
-    with pytest.raises(Conflict, match="other defects .lab-metal:power-lies."):
+    with pytest.raises(Conflict, match="other defects"):
         up.up(space, ["metal"], say)
 
 

@@ -54,7 +54,8 @@ def up(space: Space, only: Sequence[str], say: Say, *, defects: Sequence[str] = 
     with _alone(space):
         state = State(space)
         alive = {process.name for process in state.running()} if space.exists() else set()
-        if space.exists() and "broker" not in alive:
+        broken = "broker" not in alive or not _answers(str(space.broker_socket))
+        if space.exists() and broken:
             say("lab", "removing what a dead lab left")
             _clear(space)
             alive = set()
