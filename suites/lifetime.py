@@ -64,7 +64,10 @@ class Sample:
 
 @dataclass(slots=True, kw_only=True)
 class Turn:
-    """One transition. Times are ours, epoch seconds; ``off_at`` and ``on_at`` of a stop only."""
+    """One transition. Times are ours, epoch seconds; ``off_at`` and ``on_at`` of a stop only.
+
+    ``kept`` is what became of the marks on the root file system (``root``) and on the volume.
+    """
 
     name: str
     before: Look
@@ -80,6 +83,7 @@ class Turn:
     on_status: str = ""
     back_at: float = 0.0
     boot_device: dict[str, BootChoice] = field(default_factory=dict)
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -264,6 +268,12 @@ class Lifetime:
         self._serving()
         self.member = self.bench.refresh(self.member)
         turn.after = self.look()
+        machine, name = self.inside(self.member), turn.name
+        turn.kept["root"] = machine.observe("read-pattern", path=f"{MARK}-{name}", token=turn.token)
+        if node := self.volume_path(turn.after.disks):
+            turn.kept["volume"] = machine.observe(
+                "read-pattern", path=node, token=turn.token, offset=OFFSETS[name]
+            )
 
     def _serving(self) -> None:
         """Give the services a moment to start; life-01 asserts that they did."""

@@ -1,4 +1,7 @@
-"""Mistakes one can make with each API, for the properties of errors; written as that API has it."""
+"""Mistakes one can make with each API, for the properties of errors; written as that API has it.
+
+None of them would make or change anything if the platform took it for no mistake.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 GONE_VOLUME = "vol-0fffffffffffffff0"
+GONE_MACHINE = "i-0fffffffffffffff0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +53,14 @@ MISTAKES: Mapping[str, tuple[Mistake, ...]] = {
             parameters={"InstanceIds": ["not-an-instance"]},
         ),
         Mistake(
-            sort="out-of-range",
-            operation="CreateVolume",
-            parameters={"AvailabilityZone": "nowhere-1a", "Size": 1},
+            sort="gone-machine",
+            operation="DescribeInstances",
+            parameters={"InstanceIds": [GONE_MACHINE]},
+        ),
+        Mistake(
+            sort="gone-machine",
+            operation="TerminateInstances",
+            parameters={"InstanceIds": [GONE_MACHINE]},
         ),
         Mistake(sort="unknown-operation", operation="TransmogrifyVolumes"),
     ),

@@ -5,15 +5,13 @@ from __future__ import annotations
 import pytest
 
 from suites.claims import claim
-from suites.lifetime import MARK, Lifetime
-from suites.seams import Inside, Observe
+from suites.lifetime import Lifetime
+from suites.seams import Observe
 
 
 @pytest.mark.check("life-01", needs=("machine",))
 @pytest.mark.cost("own")
-def test_a_reboot_keeps_data_and_services(
-    lifetime: Lifetime, inside: Inside, observe: Observe
-) -> None:
+def test_a_reboot_keeps_data_and_services(lifetime: Lifetime, observe: Observe) -> None:
     """After a reboot the boot's identity is new, data is there and the service runs again."""
     turn = lifetime.reboot()
     name = lifetime.member.name
@@ -27,7 +25,7 @@ def test_a_reboot_keeps_data_and_services(
     )
     shared = turn.after.boot.split("/")[0] == turn.before.boot.split("/")[0]
     observe("kernel-rebooted", not shared, member=name)
-    mark = inside(lifetime.member).observe("read-pattern", path=f"{MARK}-reboot", token=turn.token)
+    mark = turn.kept["root"]
     claim(
         mark["whole"],
         f"{name}: a file written before the reboot",
