@@ -111,7 +111,8 @@ def boot_time() -> float:
 
 # --- netlink: addresses, routes and neighbours without any tool --------------------------------
 
-RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH = 22, 26, 30
+RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETNEIGH = 18, 22, 26, 30
+ARPHRD_LOOPBACK, IFF_UP = 772, 1
 FAMILIES = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
 ROUTE_SOURCES = {2: "kernel", 3: "boot", 4: "static", 9: "ra", 16: "dhcp"}
 
@@ -274,24 +275,29 @@ def dhcp_ids() -> list[str]:
 
 
 def interfaces() -> list[Json]:
-    """The network interfaces without loopback."""
+    """The network interfaces that are up or have an address, without loopback.
+
+    Asked by netlink: in a container /sys may show the host's interfaces instead of its own.
+    """
+    held = addresses()
     found = []
-    for path in sorted(Path("/sys/class/net").iterdir()):
-        if path.name == "lo" or not (path / "address").exists():
+    for body in netlink(RTM_GETLINK, struct.pack("=BBHiII", 0, 0, 0, 0, 0, 0)):
+        kind, flags = struct.unpack_from("=xxHxxxxI", body)
+        attrs = attributes(body[16:])
+        name = attrs.get(3, b"").rstrip(b"\0").decode("utf-8", "replace")
+        mine = [a for a in held if a["interface"] == name]
+        if kind == ARPHRD_LOOPBACK or not (mine or flags & IFF_UP):
             continue
-        mine = [a for a in addresses() if a["interface"] == path.name]
-        if not mine and not (path / "device").exists():
-            continue  # a tunnel or dummy that came with a module
         found.append(
             {
-                "name": path.name,
-                "mac": text_of(path / "address"),
-                "mtu": int(text_of(path / "mtu", "0")),
-                "state": text_of(path / "operstate"),
+                "name": name,
+                "mac": ":".join(f"{byte:02x}" for byte in attrs.get(1, b"")),
+                "mtu": struct.unpack("=I", attrs[4])[0] if 4 in attrs else 0,
+                "state": "up" if flags & IFF_UP else "down",
                 "addresses": mine,
             }
         )
-    return found
+    return sorted(found, key=lambda item: str(item["name"]))
 
 
 @observation
@@ -1004,7 +1010,7 @@ def path_mtu(address: str, port: int = UDP_PORT, timeout_s: float = 2.0) -> Json
         sock.connect((address, port))
         mine = sock.getsockname()[0]
     name = next((a["interface"] for a in addresses() if a["address"] == mine), "")
-    link = int(text_of(f"/sys/class/net/{name}/mtu", "0"))
+    link = next((i["mtu"] for i in interfaces() if i["name"] == name), 0)
 
     def send(size: int, mode: int, wait_s: float, tries: int = 2) -> tuple[str, int]:
         """Outcome (echoed, refused, silent) of one datagram of *size* bytes, and the known MTU."""
