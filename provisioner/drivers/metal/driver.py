@@ -80,7 +80,10 @@ class MetalDriver:
     def __init__(self, config: PlatformConfig, settings: MetalSettings) -> None:
         self._config, self._settings = config, settings
         clock = SystemClock()
-        folder = (config.state / "metal" / config.name).absolute()
+        # Reservations belong to the machines, not to the folder somebody runs in; and the
+        # service's work folder, where one is given, is everybody's.
+        own = config.state / "metal" / config.name
+        folder = (settings.boot.work or own).absolute()
         self._registry = Registry(folder)
         self._disks = Disks(settings, self._registry, config.name)
         reach = config.settings.get("reach") or {}

@@ -46,7 +46,7 @@ class Serving:
         self._settings, self._registry, self._folder = settings, registry, folder
         self._lock = lock
         self._web = BootWeb(settings, registry, clock, service=self.id, changed=self._refresh)
-        work = settings.boot.work or folder / "boot"
+        work = folder / "boot"
         self._dnsmasq = Dnsmasq(settings.boot, work, platform) if settings.boot.dhcp else None
         if self._dnsmasq is not None:
             work.mkdir(parents=True, exist_ok=True)

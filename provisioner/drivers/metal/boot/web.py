@@ -145,7 +145,7 @@ class BootWeb:
                 "script.ipxe.j2",
                 name=name,
                 url=self._boot.url,
-                console=CONSOLE,
+                console="" if "console=" in self._boot.arguments else CONSOLE,
                 token=self.tickets.issue(machine),
                 image=image,
                 wipe=[serial for serial in wipe if re.fullmatch(r"[A-Za-z0-9_.-]+", serial)],
