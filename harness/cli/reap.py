@@ -36,7 +36,8 @@ def reap_command(
     """Find what dead runs left behind, and with --yes remove it.
 
     Runs whose process is alive are not touched, and nothing without our tags is seen. Exits 0
-    when nothing is left (or would be), 3 when something is or a platform could not be asked.
+    when nothing is left (or would be), 3 when something is, a platform could not be asked, or the
+    run is alive.
     """
     if sum((bool(run), expired, mine)) != 1:
         raise click.UsageError("expected exactly one of --run, --expired and --mine")
@@ -69,12 +70,12 @@ def reap_command(
         if not yes:
             click.echo(f"{len(leftovers)} would be removed; repeat with --yes to do it"
                        if leftovers else "nothing to remove")  # fmt: skip
-            return 3 if unasked or seen.unasked else 0
+            return 3 if unasked or seen.unasked or (run and seen.alive) else 0
         done = reaper.reap(which)
     for text in done.left:
         click.echo(f"left: {text}", err=True)
     click.echo(f"{done.gone} gone, {len(done.left)} left")
-    return 3 if done.left or unasked else 0
+    return 3 if done.left or unasked or (run and done.alive) else 0
 
 
 def _line(left: Leftover) -> str:
