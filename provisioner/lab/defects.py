@@ -15,7 +15,7 @@ from provisioner.lab.bmc.defects import DEFECTS as CONTROLLER
 MACHINE: Mapping[str, str] = {
     "volume-loses-fsync": "a spare disk forgets at power loss what was flushed to it (disk-05)",
     "clock-skew": "the hardware clock is 600 s ahead (time-01)",
-    "one-clock-skewed": "the hardware clock of every second machine is 30 s ahead (time-05)",
+    "clocks-apart": "hardware clocks are 4 s ahead, or behind on every second one (time-05)",
     "mute-serial": "the serial port prints nothing (life-04)",
     "power-button-dead": "the power button does nothing (life-02)",
     "less-memory": "a quarter of the memory is missing (kern-01)",

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 # MiB of translated code: unbounded, it outgrows the guest's memory; too little, and a large guest
 # such as Debian is translated again and again. The small guest takes what it needs, about 60.
 TCG = "tcg,thread=multi,tb-size=256"
-SKEW_S = {"clock-skew": 600, "one-clock-skewed": 30}
+SKEW_S, APART_S = 600, 4  # by the defects clock-skew and clocks-apart
 GIB = 1 << 30
 
 
@@ -218,11 +218,9 @@ class QemuMachine:
         return {device: index + 1 for index, device in enumerate(devices)}
 
     def _rtc(self) -> str:
-        skew = sum(
-            seconds
-            for name, seconds in SKEW_S.items()
-            if name in self._defects and (name == "clock-skew" or self.hardware.number % 2 == 0)
-        )
+        skew = SKEW_S if "clock-skew" in self._defects else 0
+        if "clocks-apart" in self._defects:
+            skew += APART_S if self.hardware.number % 2 == 0 else -APART_S
         if not skew:
             return "utc"
         return (datetime.now(UTC) + timedelta(seconds=skew)).strftime("%Y-%m-%dT%H:%M:%S")
