@@ -16,6 +16,7 @@ from guidelines.errors import BadDocument
 
 MAX_DEPTH = 60
 MAX_NODES = 2_000_000
+MAX_DIGITS = 400
 
 # The C loader reads a 230 kB document in 20 ms; the one in Python needs half a second.
 _SafeLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -62,7 +63,12 @@ def decode_json(text: str, source: str) -> object:
         BadDocument: it is not JSON, has duplicate keys, NaN or infinities, or nests too deeply.
     """
     try:
-        value = json.loads(text, object_pairs_hook=_unique_pairs, parse_constant=_no_constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique_pairs,
+            parse_constant=_no_constant,
+            parse_int=_bounded_int,
+        )
     except RecursionError:
         raise BadDocument(source, "", _too_deep()) from None
     except json.JSONDecodeError as error:
@@ -94,7 +100,8 @@ def decode_yaml(text: str, source: str) -> object:
         where = f"line {mark.line + 1}" if mark else ""
         raise BadDocument(source, where, f"not YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
-        raise BadDocument(source, "", f"not YAML: {error}") from None
+        problem = "a number of too many digits" if "digits" in str(error) else str(error)
+        raise BadDocument(source, "", f"not YAML: {problem}") from None
     except RecursionError:
         raise BadDocument(source, "", _too_deep()) from None
     _check_size(value, source)
@@ -110,6 +117,12 @@ def _unique_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
                 raise ValueError(f"the key {key!r} is given twice in one object")
             seen.add(key)
     return mapping
+
+
+def _bounded_int(text: str) -> int:
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
 
 
 def _no_constant(name: str) -> object:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from guidelines.errors import BadDocument
 
 MAX_COMPONENTS = 200
+# How lines of other documents begin, and no name of a test.
+_NO_PATTERN = ("<", "{", '"', "---", "&", "!", "- ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ def read_patterns(text: str, source: str, *, strict: bool = False) -> KnownFaili
     """Return the list in *text*; empty lines and lines that begin with ``#`` do not count.
 
     Raises:
-        BadDocument: a line is too long to be a pattern.
+        BadDocument: a line is too long to be a pattern, or looks like JSON, YAML or XML.
     """
     patterns: dict[str, Pattern] = {}
     for number, raw in enumerate(text.splitlines(), start=1):
@@ -60,6 +62,10 @@ def read_patterns(text: str, source: str, *, strict: bool = False) -> KnownFaili
             continue
         if len(line) > 4000 or line.count("/") > MAX_COMPONENTS:
             raise BadDocument(source, f"line {number}", "too long for a pattern")
+        if line.startswith(_NO_PATTERN) or not line.isprintable():
+            raise BadDocument(
+                source, f"line {number}", f"{line[:40]!r} is no pattern; expected names of tests"
+            )
         patterns.setdefault(line, Pattern(text=line, where=f"{source}:{number}"))
     return KnownFailing(patterns=tuple(patterns.values()), strict=strict)
 

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import os
+import select
 import stat
 import tempfile
 import zlib
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
 HEAD_BYTES = 64 * 1024
+PIPE_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,14 +159,14 @@ def opened(path: Path, limits: Limits) -> Iterator[Source]:
     """
     name = str(path)
     try:
-        with path.open("rb") as given, _seekable(given, name, limits) as file:
+        with _given(path, name) as given, _seekable(given, name, limits) as file:
             size = os.fstat(file.fileno()).st_size
             if size > limits.file_bytes:
                 raise BadDocument(
                     name, "size", f"{size} bytes; at most {limits.file_bytes} are read"
                 )
             if size == 0:
-                raise BadDocument(name, "size", "the file is empty; expected a result document")
+                raise BadDocument(name, "size", "the file is empty")
             digest = _digest(file)
             head = _unpacked(file, name, limits).read(HEAD_BYTES)
             if head.startswith(GZIP_MAGIC):
@@ -180,6 +182,22 @@ def opened(path: Path, limits: Limits) -> Iterator[Source]:
             )
     except OSError as error:
         raise BadDocument(name, "file", (error.strerror or str(error)).lower()) from error
+
+
+def _given(path: Path, name: str) -> IO[bytes]:
+    """Open *path*; a pipe is given up if nobody writes to it.
+
+    Raises:
+        BadDocument: nothing came through the pipe in time.
+    """
+    if not stat.S_ISFIFO(path.stat().st_mode):
+        return path.open("rb")
+    file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # noqa: PTH123, SIM115
+    if not select.select([file], [], [], PIPE_PATIENCE_S)[0]:
+        file.close()
+        raise BadDocument(name, "pipe", f"nobody wrote to it for {PIPE_PATIENCE_S:g} s")
+    os.set_blocking(file.fileno(), True)
+    return file
 
 
 def _digest(file: IO[bytes]) -> str:

@@ -164,6 +164,11 @@ class _Listener:
             self._collector.incomplete(f"{self._damaged} damaged packets were passed over")
 
     @property
+    def listed(self) -> bool:
+        """Whether a test was announced at all."""
+        return bool(self._listed or self._running)
+
+    @property
     def damaged(self) -> bool:
         """Whether anything was wrong with the packets."""
         return self._broke_off or self._damaged > 0
@@ -240,7 +245,8 @@ def load(source: Source) -> Evidence:
         except (struct.error, IndexError, OverflowError, UnicodeError):
             listener.malformed()
     listener.end()
-    if not collector.outcomes and listener.damaged:
+    strange = listener.damaged or packets.passed_over
+    if not collector.outcomes and not listener.listed and strange:
         raise BadDocument(source.name, "packets", "no intact one; expected a subunit v2 stream")
     if packets.passed_over:
         collector.note(f"{packets.passed_over} bytes between packets are no subunit")

@@ -18,7 +18,7 @@ from harness.cli.guideline_text import findings_table
 from harness.cli.tables import Table, output_options, print_document, print_line, print_tables
 from harness.cli.verdict_junit import verdict_junit
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
+_FILE = click.Path(path_type=Path)
 
 
 @click.command("judge")
