@@ -16,7 +16,7 @@ from provisioner.errors import BadRequest, Conflict, PlatformFault, Timeout
 from provisioner.lab import serve
 from provisioner.lab.broker import Broker
 from provisioner.lab.space import RUN, Space, run
-from provisioner.lab.state import BULK, State, asked_defects
+from provisioner.lab.state import BULK, State, asked_defects, end
 
 READY_S = 1200.0  # images are built within it when nothing is cached
 BROKER_S = 10.0
@@ -71,7 +71,11 @@ def up(space: Space, only: Sequence[str], say: Say, *, defects: Sequence[str] = 
             _await(state, platforms, say)
         except BaseException:
             say("lab", "taking it down again")
-            _clear(space, keep_logs=True)
+            if alive:  # what was up before stays up
+                fresh = {f"serve-{name}" for name in platforms} - alive
+                end(process for process in state.processes() if process.name in fresh)
+            else:
+                _clear(space, keep_logs=True)
             raise
         return state.write_platforms()
 
