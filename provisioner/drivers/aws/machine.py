@@ -116,6 +116,8 @@ class Machines:
             subnet = subnet_of(account, vpc)
             if subnet is None:
                 raise Conflict(f"{vpc} has no subnet", account.platform)
+        else:
+            subnet = account.default_subnet()
         card: dict[str, Any] = {"DeviceIndex": 0, "DeleteOnTermination": True}
         card["AssociatePublicIpAddress"] = account.settings.public_addresses
         if subnet is not None:
@@ -187,6 +189,7 @@ class Machines:
             tags=tags_of(item),
             facts={
                 "instance_id": handle.id,
+                "network": item.get("VpcId", ""),
                 "mac": cards[0].get("MacAddress", ""),
                 "image": item["ImageId"],
                 "image_name": image.name if image else "",
