@@ -20,7 +20,9 @@ from botocore.httpsession import URLLib3Session
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from provisioner.lab.aws import catalog
+from provisioner.lab.aws.defaults import default_subnet_addresses
 from provisioner.lab.aws.front import Application, Front, Truth
+from provisioner.lab.aws.signing import Signer
 
 HOST = "127.0.0.1"
 PROFILE = "interop-lab"
@@ -57,6 +59,7 @@ class Endpoint:
         )
 
         catalog.fewer_sizes()
+        default_subnet_addresses()
         self._application: Application = DomainDispatcherApplication(create_backend_app)
         self._socket = socket.create_server((HOST, 0), backlog=256)
         self.port: int = self._socket.getsockname()[1]
@@ -111,7 +114,8 @@ class Endpoint:
     def put_front(self, truth: Truth) -> None:
         """From now on answers are made true by *truth*; our own client still sees moto's."""
         behind = self._application
-        front = Front(behind, truth, self._ask)
+        harness = self.keys["harness"]
+        front = Front(behind, truth, self._ask, Signer({harness.id: harness.secret}))
         mine = f"Credential={self.keys['fabric'].id}/"
 
         def choose(environ: dict[str, Any], start: Any) -> Any:
