@@ -105,7 +105,9 @@ def test_the_script_of_a_claimed_machine_installs_it_and_wipes_its_disks(site: S
     line = next(x for x in text.splitlines() if x.startswith("kernel "))
     assert f" interop.url=http://{HOST}:{PORT} " in line
     assert " console=ttyS0 " in line
-    assert line.endswith(f" interop.image=http://{HOST}:{PORT}/files/debian-12 interop.wipe=d1,d2")
+    assert line.endswith(
+        f" interop.image=http://{HOST}:{PORT}/files/debian-12 interop.wipe=d1,d2 loglevel=4"
+    )
     assert site.guest.ask("GET", "/files/kernel") == (200, b"kernel" * 1000)
     assert site.guest.ask("GET", "/files/../state/lock")[0] == 404
 

@@ -11,7 +11,7 @@ from provisioner.platform import PlatformConfig
 from provisioner.resources import Kind, Support
 
 USER_DATA_BYTES = 256 * 1024
-IPMI_ONLY = ("console",)
+EMULATED_JOBS = 2  # more machines that boot on emulated processors only slow each other down
 ALWAYS = ("ssh", "user-data", "bmc", "power", "boot-device", "sensors", "event-log", "inventory",
           "controller", "listing", "names")  # fmt: skip
 
@@ -52,12 +52,14 @@ def describe(config: PlatformConfig, settings: MetalSettings) -> Description:
     else:
         absent["console"] = "serial over LAN needs IPMI; some controllers are driven by redfish"
         absent["raw-call"] = "raw commands need IPMI; some controllers are driven by redfish"
+    emulator = bool(config.declared.get("emulator"))
+    jobs = settings.jobs or (EMULATED_JOBS if emulator else 0)
     biggest = max(settings.inventory, key=lambda m: (m.cpu, m.memory_mib))
     sizes = {f"{m.cpu}-{m.memory_mib}": m for m in settings.inventory}
     return Description(
         platform=config.name,
         kind="metal",
-        emulator=bool(config.declared.get("emulator")),
+        emulator=emulator,
         kinds=kinds,
         features=frozenset(features),
         absent=absent,
@@ -75,7 +77,7 @@ def describe(config: PlatformConfig, settings: MetalSettings) -> Description:
             "machines": len(settings.inventory),
             "visibility_s": 0.0,
             "user_data_bytes": USER_DATA_BYTES,
-            **({"jobs.machine": settings.jobs} if settings.jobs else {}),
+            **({"jobs.machine": jobs} if jobs else {}),
         },
         versions={"pyghmi": version("pyghmi"), "ipmi": "2.0"},
         facts={"machines": len(settings.inventory), "largest_cpu": biggest.cpu},

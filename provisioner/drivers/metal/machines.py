@@ -15,7 +15,7 @@ from provisioner.drivers.metal.boot.service import BootService
 from provisioner.drivers.metal.registry import Claim, Registry
 from provisioner.drivers.metal.settings import MetalSettings
 from provisioner.drivers.metal.states import machine_state
-from provisioner.errors import Capacity, NotFound, Unsupported
+from provisioner.errors import Capacity, NotFound, PlatformError
 from provisioner.reach import Dialer
 from provisioner.resources import MachineSpec
 
@@ -66,8 +66,11 @@ class Machines:
         model = self._settings.machine(claim.machine)
         if model is None:
             return State(status=Status.FAILED, tags=claim.tags, reason="not in the inventory")
-        with contextlib.suppress(Unsupported):
+        try:
             self._install_again(claim, self._service.ensure())
+        except PlatformError:
+            if not self._registry.life(claim).ready:  # what is installed does without the service
+                raise
         power = str(self.bmc(claim.machine).call("power"))
         return machine_state(
             self._settings, model, claim, self._registry, power, self._dialer, self._clock

@@ -41,8 +41,7 @@ class Dnsmasq:
 
     def configure(self, hosts: Iterable[Host]) -> None:
         """Write everything dnsmasq reads; nothing in it is secret."""
-        for name in ("names", "hosts", "tftp"):
-            (self._work / name).mkdir(parents=True, exist_ok=True)
+        (self._work / "tftp").mkdir(parents=True, exist_ok=True)
         loaders = [LOADERS / name for name in STAGE_ONE if (LOADERS / name).is_file()]
         for loader in loaders:
             shutil.copyfile(loader, self._work / "tftp" / loader.name)
@@ -59,7 +58,7 @@ class Dnsmasq:
             url=self._boot.url,
             tftp=bool(loaders),
         )
-        _replace(self._work / "dnsmasq.conf", text)
+        (self._work / "dnsmasq.conf").write_text(text, encoding="utf-8")
         self._write(hosts)
 
     def start(self) -> None:
@@ -147,10 +146,6 @@ class Dnsmasq:
             if host.macs:
                 leases.append(",".join([*host.macs[:1], host.address, host.hostname, "infinite"]))
             names.append(f"{host.address} {host.hostname}.{self._boot.domain} {host.hostname}")
-        _replace(self._work / "hosts/machines", "".join(f"{line}\n" for line in leases))
-        _replace(self._work / "names/machines", "".join(f"{line}\n" for line in names))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write in place: dnsmasq follows the file's content, a draft beside it would be read too."""
-    path.write_text(text, encoding="utf-8")
+        for name, lines in (("hosts", leases), ("names", names)):  # read again at SIGHUP only
+            text = "".join(f"{line}\n" for line in lines)
+            (self._work / name).write_text(text, encoding="utf-8")
