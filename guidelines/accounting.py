@@ -46,8 +46,7 @@ def conclude(
     states = [item.state if waived else item.unwaived for item in items]
     number = {state: states.count(state) for state in State}
     never_ran = sum(
-        item.never_ran and state is State.BLOCKED
-        for item, state in zip(items, states, strict=True)
+        item.never_ran and state is State.BLOCKED for item, state in zip(items, states, strict=True)
     )
     reasons = list(failures)
     reasons.extend(_said(state.value, number[state]) for state in (State.FAILED, State.SKIPPED))

@@ -430,3 +430,61 @@ def test_list_of_tests(text: str, names: list[str]) -> None:
 def test_what_is_no_guideline_is_refused(text: str) -> None:
     with pytest.raises(BadDocument):
         parse_guideline(text.encode(), source="f", digest="sha256:g")
+
+
+GROUPED: dict[str, Any] = {
+    "name": "Scope",
+    "scripts": [{"executable": "x.py", "testcases": [{"id": "a"}, {"id": "b"}, {"id": "c"}]}],
+    "groups": [
+        {"id": "empty", "name": "Nothing yet"},
+        {"id": "g1", "include": ["a", "b"]},
+        {"id": "g2", "include": ["g1", "c"]},
+        {"id": "all", "include": ["g2", "g1", "empty", "c"]},
+    ],
+    "versions": [{"version": "v1", "test": "all"}, {"version": "v2", "test": "a"}],
+}
+
+
+@pytest.mark.parametrize(("version", "tests"), [("v1", ["c", "a", "b"]), ("v2", ["a"])])
+def test_a_version_of_groups_requires_every_test_below_them(version: str, tests: list[str]) -> None:
+    guideline = parse(GROUPED)
+
+    requirements = resolve(guideline, guideline.programs[version])
+
+    assert [item.check.id for item in requirements.must_pass] == tests
+    assert not guideline.oddities
+
+
+def test_groups_of_a_version_are_its_capabilities() -> None:
+    guideline = parse(GROUPED)
+
+    assert list(resolve(guideline, guideline.programs["v1"]).statuses) == [
+        "all",
+        "g2",
+        "g1",
+        "empty",
+    ]
+
+
+def test_an_undefined_group_cannot_be_satisfied() -> None:
+    guideline = parse({**GROUPED, "versions": [{"version": "v1", "test": "ghost"}]})
+
+    assert [finding.code for finding in guideline.oddities][0] == "undefined-check"
+    assert [item.check.id for item in resolve(guideline, guideline.programs["v1"]).must_pass] == [
+        "ghost (undefined)"
+    ]
+
+
+@pytest.mark.parametrize("include", [["g"], ["h"]])
+def test_a_group_that_includes_itself_is_refused(include: list[str]) -> None:
+    groups = [{"id": "g", "include": include}, {"id": "h", "include": ["g"]}]
+
+    with pytest.raises(BadDocument, match="includes itself"):
+        parse({**GROUPED, "groups": groups, "versions": [{"version": "v1", "test": "g"}]})
+
+
+def test_an_unknown_lifetime_is_refused() -> None:
+    cases = [{"testcases": [{"id": "a", "lifetime": "fortnight"}]}]
+
+    with pytest.raises(BadDocument, match="lifetime: 'fortnight' is no period"):
+        parse({**SCOPE, "scripts": cases})

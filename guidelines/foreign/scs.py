@@ -1,7 +1,8 @@
 """Sovereign Cloud Stack scopes: versions that include modules, and a dated timeline.
 
-Three forms have been in use: modules with ``targets`` (now), modules whose test cases bear
-``tags`` with selectors in each version, and versions that list ``standards`` with checks.
+Four forms have been in use: versions that name one group of test cases (since 2026), modules with
+``targets``, modules whose test cases bear ``tags`` with selectors in each version, and versions
+that list ``standards`` with checks.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from typing import Any
 
 from guidelines.errors import BadDocument
 from guidelines.foreign.keys import ForeignPart, Oddities, canonical_keys, read_list, read_part
-from guidelines.foreign.scs_module import Case, Module, read_cases, read_module, read_standard
+from guidelines.foreign.scs_group import Tests, read_groups
+from guidelines.foreign.scs_module import Module, read_cases, read_module, read_standard
 from guidelines.model import (
     Capability,
     CapabilityStatus,
@@ -30,6 +32,7 @@ _KEYS = [
     "variables",
     "scripts",
     "modules",
+    "groups",
     "timeline",
     "versions",
     "prerequisite",
@@ -38,6 +41,7 @@ _KEYS = [
 _VERSION_KEYS = [
     "version",
     "include",
+    "test",
     "targets",
     "stabilized_at",
     "obsoleted_at",
@@ -50,6 +54,7 @@ _VERSION_KEYS = [
 class _Version(ForeignPart):
     version: str
     include: tuple[str | dict[str, Any], ...] = ()
+    test: str | None = None
     targets: dict[str, str]
     standards: tuple[dict[str, Any], ...] = ()
 
@@ -70,6 +75,7 @@ def read_scope(data: Mapping[str, Any], source: str, digest: str) -> Guideline:
     oddities = Oddities()
     top = canonical_keys(data, _KEYS, source=source, path="", oddities=oddities)
     cases = read_cases(top.get("scripts") or [], source, oddities)
+    tests = read_groups(top.get("groups"), cases, source, oddities)
     modules: dict[str, Module] = {}
     for index, item in enumerate(read_list(top.get("modules"), source, "modules")):
         module = read_module(item, cases, source, f"modules.{index}", oddities)
@@ -91,7 +97,7 @@ def read_scope(data: Mapping[str, Any], source: str, digest: str) -> Guideline:
         if version.version in programs:
             raise BadDocument(source, f"{path}.version", f"{version.version!r} is given twice")
         lists: dict[CapabilityStatus, list[str]] = {status: [] for status in CapabilityStatus}
-        for module in _included(version, modules, cases, source, path, oddities):
+        for module in _included(version, modules, tests, source, path, oddities):
             for target, checks in module.by_target(version.targets).items():
                 required = target == "main"
                 name = module.id if required else f"{module.id}/{target}"
@@ -136,12 +142,12 @@ def read_scope(data: Mapping[str, Any], source: str, digest: str) -> Guideline:
 def _included(
     version: _Version,
     modules: Mapping[str, Module],
-    cases: Mapping[str, Case],
+    tests: Tests,
     source: str,
     path: str,
     oddities: Oddities,
 ) -> list[Module]:
-    included: list[Module] = []
+    included = [] if version.test is None else tests.modules(version.test, f"{path}.test")
     for index, item in enumerate(version.include):
         reference = item.get("ref") if isinstance(item, dict) else item
         if not isinstance(reference, str):
@@ -155,7 +161,7 @@ def _included(
             )
             included.append(Module.undefined(reference))
     included.extend(
-        read_standard(item, cases, source, f"{path}.standards.{index}", oddities)
+        read_standard(item, tests.cases, source, f"{path}.standards.{index}", oddities)
         for index, item in enumerate(version.standards)
     )
     return included

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from guidelines.errors import BadDocument
@@ -15,6 +16,7 @@ from guidelines.foreign.keys import (
     read_list,
     read_part,
 )
+from guidelines.freshness import expires_on
 from guidelines.model import CheckDef, Reference
 
 # What counts if the file says nothing, by add_period of SCS's scs_cert_lib.
@@ -155,7 +157,9 @@ def read_standard(
         identifier = str(entry.get("id") or entry.get("executable") or where)
         part = read_part(_Case, {**entry, "id": identifier}, source=source, path=where)
         target = "recommended" if optional or part.condition == "optional" else "main"
-        lists.setdefault(target, []).append(_check(part, manual="executable" not in entry))
+        lists.setdefault(target, []).append(
+            _check(part, source, where, manual="executable" not in entry)
+        )
     return Module(id=name, name=name, targets={key: tuple(item) for key, item in lists.items()})
 
 
@@ -171,10 +175,14 @@ def _case(value: object, source: str, path: str, oddities: Oddities, *, manual: 
         value, _CASE_KEYS, source=source, path=path, oddities=oddities
     )
     part = read_part(_Case, fields, source=source, path=path)
-    return Case(check=_check(part, manual=manual), tags=tuple(part.tags or ()))
+    return Case(check=_check(part, source, path, manual=manual), tags=tuple(part.tags or ()))
 
 
-def _check(part: _Case, *, manual: bool) -> CheckDef:
+def _check(part: _Case, source: str, path: str, *, manual: bool) -> CheckDef:
+    try:
+        expires_on(date.min, part.lifetime or DEFAULT_LIFETIME)
+    except ValueError as error:
+        raise BadDocument(source, f"{path}.lifetime", str(error)) from None
     title = " ".join((part.description or "").split())
     return CheckDef(
         id=part.id,

@@ -13,7 +13,7 @@ from guidelines.results.source import Limits, Source, opened
 
 KNOWN = (
     "interop.result/1, RefStack JSON, CTRF, an Allure result, Sonobuoy's tarball or items,"
-    " JUnit XML, subunit v1 or v2, TAP"
+    " JUnit XML, subunit v1 or v2, TAP, an SCS report"
 )
 # Subunit v2: a packet's signature and the first nibble of its flags, which is the version.
 _PACKET = re.compile(rb"\xb3[\x20-\x2f]")
@@ -22,6 +22,10 @@ _SUBUNIT_LINE = re.compile(rb"(?:time: \d{4}-|tags: \S|(?:test|testing): ?\S|pro
 # TAP: what begins a document, and what an old one without a plan in front begins with.
 _TAP_LINE = re.compile(rb"(?:TAP version \d+\s*$|1\.\.\d+\b)")
 _TAP_FIRST_LINE = re.compile(rb"(?:not )?ok\b")
+# YAML: how Sonobuoy's items and SCS's reports begin.
+_YAML_LINE = re.compile(
+    rb"(?:---\s+)?(?:name|uuid|creator|spec|scope|subject|checked_at|reference_date|run):(?:\s|$)"
+)
 _XML_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _TAR_MAGIC_AT = 257
 _OTHERS = (
@@ -84,7 +88,15 @@ def _load(source: Source) -> Evidence:
 
 
 def _load_json(source: Source) -> Evidence:
-    from guidelines.results import allure, ctrf, own, refstack, sonobuoy, strict_json
+    from guidelines.results import (
+        allure,
+        ctrf,
+        own,
+        refstack,
+        scs_report,
+        sonobuoy,
+        strict_json,
+    )
 
     value: Any = strict_json.parse(source.read_all(), source.name, source.limits)
     if source.reader.broke_off:
@@ -99,6 +111,8 @@ def _load_json(source: Source) -> Evidence:
         return sonobuoy.load_items(source, value)
     if allure.recognises(value):
         return allure.load(source, value)
+    if scs_report.recognises(value):
+        return scs_report.load(source, value)
     keys = ", ".join(sorted(map(str, value))[:6]) if isinstance(value, dict) else "a list"
     raise BadDocument(
         source.name, "top level", f"JSON of no known result format ({keys[:120]}); expected {KNOWN}"
@@ -107,12 +121,14 @@ def _load_json(source: Source) -> Evidence:
 
 def _load_lines(source: Source, text: bytes) -> Evidence | None:
     """Formats of lines: the first line that belongs to one decides."""
-    if text.startswith((b"name:", b"---\nname:")):
-        from guidelines.results import plain_yaml, sonobuoy
+    if _YAML_LINE.match(text):
+        from guidelines.results import plain_yaml, scs_report, sonobuoy
 
         value: Any = plain_yaml.parse(source.read_all(), source.name, source.limits)
         if sonobuoy.recognises(value):
             return sonobuoy.load_items(source, value)
+        if scs_report.recognises(value):
+            return scs_report.load(source, value)
         raise BadDocument(source.name, "top level", f"YAML of no known result; expected {KNOWN}")
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith(b"#")]
     for number, line in enumerate(lines):

@@ -38,7 +38,7 @@ def in_utc(instant: datetime) -> datetime:
     try:
         return instant.astimezone(UTC)
     except OverflowError:
-        return instant
+        return instant.replace(tzinfo=UTC)
 
 
 def after(start: datetime | None, seconds: float | None) -> datetime | None:
