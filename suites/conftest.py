@@ -10,7 +10,7 @@ from provisioner.deployment import Member
 from provisioner.resources import FirewallSpec, Kind, Ref, Rule, Support
 from suites.lifetime import Lifetime
 from suites.newcomer import user_data
-from suites.seams import Bench, Inside, Patience, Subject
+from suites.seams import Bench, Inside, Members, Patience, Subject
 from suites.sight import Sight
 
 LAST = "life-05"  # it deletes the machine that the destructive checks share
@@ -29,9 +29,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def sight(inside: Inside, patience: Patience) -> Sight:
+def sight(inside: Inside, patience: Patience, members: Members) -> Sight:
     """What members look like from inside, seen once."""
-    return Sight(inside, patience)
+    return Sight(inside, patience, members)
 
 
 @pytest.fixture(scope="session")

@@ -23,12 +23,14 @@ class Sight:
 
     Args:
         inside: the way in.
-        patience: how long a look may take ("init": the first one may meet a busy machine).
+        patience: how long a look may take.
+        members: all of them; the first question looks at each, a few at the same time.
     """
 
-    def __init__(self, inside: Inside, patience: Patience) -> None:
+    def __init__(self, inside: Inside, patience: Patience, members: Sequence[Member]) -> None:
         self._inside = inside
         self._patience = patience
+        self._members = members
         self._seen: dict[str, Mapping[str, Any] | PlatformError] = {}
 
     def of(self, member: Member, part: str, evidence: Evidence) -> Mapping[str, Any]:
@@ -38,12 +40,7 @@ class Sight:
             Lost: the probe could not tell.
         """
         if member.name not in self._seen:
-            try:
-                self._seen[member.name] = self._inside(member).observe(
-                    "facts", timeout_s=self._patience("command")
-                )
-            except PlatformError as error:
-                self._seen[member.name] = error
+            at_once(self._members, self._look)
         seen = self._seen[member.name]
         if isinstance(seen, PlatformError):
             raise seen
@@ -57,9 +54,15 @@ class Sight:
         self, members: Sequence[Member], part: str, evidence: Evidence
     ) -> dict[str, Mapping[str, Any]]:
         """The same part of each member, by name."""
-        fresh = [member for member in members if member.name not in self._seen]
-        at_once(fresh, lambda member: _quietly(lambda: self.of(member, part, _nothing)))
         return {member.name: self.of(member, part, evidence) for member in members}
+
+    def _look(self, member: Member) -> None:
+        try:
+            self._seen[member.name] = self._inside(member).observe(
+                "facts", timeout_s=self._patience("command")
+            )
+        except PlatformError as error:
+            self._seen[member.name] = error
 
 
 def at_once(items: Sequence[Member], act: Callable[[Member], T]) -> list[T]:
@@ -89,15 +92,3 @@ def holder_of(address: str, addressing: Mapping[str, Any]) -> Mapping[str, Any] 
             found: Mapping[str, Any] = interface
             return found
     return None
-
-
-def _quietly(act: Callable[[], object]) -> None:
-    """The error is kept and raised to the check that asks."""
-    try:
-        act()
-    except PlatformError:
-        return
-
-
-def _nothing(title: str, text: str) -> None:
-    """Keep no evidence."""
