@@ -469,7 +469,7 @@ def test_groups_of_a_version_are_its_capabilities() -> None:
 def test_an_undefined_group_cannot_be_satisfied() -> None:
     guideline = parse({**GROUPED, "versions": [{"version": "v1", "test": "ghost"}]})
 
-    assert [finding.code for finding in guideline.oddities][0] == "undefined-check"
+    assert guideline.oddities[0].code == "undefined-check"
     assert [item.check.id for item in resolve(guideline, guideline.programs["v1"]).must_pass] == [
         "ghost (undefined)"
     ]

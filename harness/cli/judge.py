@@ -55,7 +55,8 @@ def judge_command(
     """Judge RESULT files, taken together as one body of evidence, against a guideline.
 
     Takes our own results, RefStack uploads, subunit, JUnit XML, CTRF, sonobuoy tarballs, Allure
-    folders, TAP and SCS reports. Exits 0 when compliant, 1 when not, 2 on bad input, 3 when it cannot be told.
+    folders, TAP and SCS reports. Exits 0 when compliant, 1 when not, 2 on bad input, 3 when it
+    cannot be told.
     """
     guideline = load_guideline(reference)
     chosen = choose_program(guideline, program, at)
