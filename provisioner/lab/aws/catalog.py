@@ -65,7 +65,7 @@ def fewer_sizes() -> int:
     """
     from moto.ec2.models import instance_types
 
-    known = getattr(instance_types, "INSTANCE_TYPES", {})
-    for name in [name for name in known if name not in SIZES]:
-        del known[name]
+    backend = getattr(instance_types, "InstanceTypeBackend", None)
+    known: list[Any] = getattr(backend, "instance_types", [])
+    known[:] = [size for size in known if size["InstanceType"] in SIZES]
     return len(known)

@@ -37,8 +37,12 @@ table inet internet {
   chain transit { type filter hook forward priority filter; policy drop;
     iifname "aws-*" oifname "aws-*" accept
   }
+  chain arrivals { type filter hook input priority filter; policy accept;
+    iifname "aws-*" ct state established,related accept
+    iifname "aws-*" ip daddr != OUTSIDE drop
+  }
 }
-"""
+""".replace("OUTSIDE", OUTSIDE)
 
 
 def feed(argv: list[str], text: str) -> None:

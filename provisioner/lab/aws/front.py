@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
+from urllib.parse import urlencode
 from xml.etree.ElementTree import Element
 
 from provisioner.lab.aws import wire
 from provisioner.lab.aws.catalog import ROOT_GIB
+from provisioner.lab.aws.signing import Signer
 
 LOG = logging.getLogger(__name__)
 USER_DATA_MAX = 16384  # Source: EC2 user guide, "Run commands at launch": 16 KB before encoding
@@ -34,6 +36,9 @@ HELD = frozenset({
 })  # fmt: skip
 HELD_S = 5.0
 VOLUME_CALLS = frozenset({"AttachVolume", "DetachVolume"})
+COMPLETED = frozenset({"AllocateAddress", "DetachVolume"})
+# moto's other public addresses are 54.214.0.0 to 54.214.254.254
+ELASTIC = tuple(f"54.214.255.{n}" for n in range(1, 255))
 ONCE = frozenset({"RunInstances", "CreateVolume"})  # those whose ClientToken we honour
 STATES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64,
           "stopped": 80}  # fmt: skip
@@ -77,6 +82,7 @@ class Front:
         application: moto.
         truth: the guests.
         ask: makes a call of our own with all rights; action and fields to the answer's body.
+        signer: tells whether a request may be completed or answered by us.
     """
 
     def __init__(
@@ -84,10 +90,12 @@ class Front:
         application: Application,
         truth: Truth,
         ask: Callable[[Mapping[str, str]], bytes],
+        signer: Signer,
     ) -> None:
         self._application = application
         self._truth = truth
         self._ask = ask
+        self._signer = signer
         self._lock = threading.Lock()
         self._made: dict[tuple[str, str, str], tuple[dict[str, str], Answer]] = {}
 
@@ -99,6 +107,8 @@ class Front:
         body = environ["wsgi.input"].read(length)
         environ["wsgi.input"] = io.BytesIO(body)
         fields = wire.parameters(body)
+        if fields.get("Action") in COMPLETED and self._signer.good(environ, body):
+            environ, fields = self._completed(environ, fields)
         answer = self._answer(environ, fields.get("Action", ""), fields)
         headers = [h for h in answer.headers if h[0].lower() != "content-length"]
         start(answer.status, [*headers, ("Content-Length", str(len(answer.body)))])
@@ -117,6 +127,35 @@ class Front:
             self._after(action, fields)
             self._correct(action, fields, answer)
         return answer
+
+    def _completed(
+        self, environ: dict[str, Any], fields: dict[str, str]
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        fields = {**fields, **self._missing(fields)}
+        body = urlencode(fields).encode()
+        return self._signer.again({**environ, "wsgi.input": io.BytesIO(body)}, body), fields
+
+    def _missing(self, fields: Mapping[str, str]) -> dict[str, str]:
+        """What AWS adds to a request by itself and moto does not.
+
+        moto's elastic addresses are in 127.0.0.0/8. Source: EC2 API reference: DetachVolume needs
+        no instance.
+        """
+        if fields["Action"] == "DetachVolume":
+            if "InstanceId" in fields:
+                return {}
+            said = self._describe("DescribeVolumes", "VolumeId.1", fields.get("VolumeId", ""))
+            instance = said.text("volumeSet/item/attachmentSet/item/instanceId")
+            return {"InstanceId": instance} if instance else {}
+        if fields.get("Domain", "vpc") != "vpc" or "Address" in fields:
+            return {}
+        said = self._describe("DescribeAddresses")
+        taken = {item.text for item in said.all("addressesSet/item/publicIp")}
+        return {"Address": next(a for a in ELASTIC if a not in taken)}
+
+    def _describe(self, action: str, key: str = "", value: str = "") -> wire.Document:
+        fields = {"Action": action, "Version": "2016-11-15"}
+        return wire.Document(self._ask({**fields, key: value} if key else fields))
 
     def _forward(self, environ: dict[str, Any]) -> Answer:
         got: list[Any] = []
@@ -139,6 +178,8 @@ class Front:
         Source: EC2 API reference, "Ensuring idempotency". Who asks is told by the access key.
         """
         who = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].partition("/")[0]
+        if not self._signer.good(environ, urlencode(fields).encode()):
+            return self._forward(environ)  # whose key we do not know we cannot answer ourselves
         key = (who, action, fields["ClientToken"])
         with self._lock:  # two at the same moment must not both make something
             if key in self._made:

@@ -32,9 +32,9 @@ def run(space: Space, state: State, images: Images) -> None:
         defects = known(state.defects(PLATFORM))
     except ValueError as error:
         raise BadRequest(str(error)) from error
-    folder = state.folder(PLATFORM)
-    shutil.rmtree(folder)  # what an earlier daemon had is of no use: the API's memory is gone
-    folder = state.folder(PLATFORM)
+    for old in (state.folder(PLATFORM), state.bulk(PLATFORM)):
+        shutil.rmtree(old)  # an earlier daemon's is of no use: the API's memory is gone with it
+    folder, disks = state.folder(PLATFORM), state.bulk(PLATFORM)
     state.progress(PLATFORM, "root file system")
     root = images.rootfs()
     state.progress(PLATFORM, "starting the API")
@@ -52,7 +52,7 @@ def run(space: Space, state: State, images: Images) -> None:
         region=catalog.REGION,
         account=ACCOUNT,
         fabric=fabric,
-        folder=folder,
+        folder=disks,
         image=Image(layers=(layer.build(folder / "layer"), root)),
         defects=defects,
     )
