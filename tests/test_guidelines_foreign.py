@@ -202,6 +202,14 @@ def test_kubernetes_list() -> None:
     assert [oddity.code for oddity in guideline.oddities] == ["duplicate-test"]
 
 
+def test_a_kubernetes_test_is_found_in_other_quotes() -> None:
+    guideline = parse([{"codename": '[sig-node] a exec "cat x" [Conformance]', "release": "v1.9"}])
+
+    assert guideline.checks['[sig-node] a exec "cat x" [Conformance]'].aliases == (
+        "[sig-node] a exec 'cat x' [Conformance]",
+    )
+
+
 def test_a_kubernetes_test_without_codename_is_not_lost() -> None:
     with pytest.raises(BadDocument, match="codename"):
         parse([{"codename": "a"}, {"testname": "b"}])

@@ -69,6 +69,8 @@ def read_conformance(data: list[object], source: str, digest: str) -> Guideline:
             CheckDef(
                 id=codename,
                 title=part.testname or "",
+                # Some releases write "cat /tmp/health" in single quotes; the bot takes both.
+                aliases=(codename.replace('"', "'"),) if '"' in codename else (),
                 references=(Reference(title=part.file),) if part.file else (),
             )
         )
