@@ -218,10 +218,14 @@ class Fabric:
         file = folder / "dnsmasq.conf"
         file.write_text(names.configuration(vpc, self._region, folder), encoding="utf-8")
         self._stop_names(vpc.id)
-        log = (folder / "log").open("ab")
+        self._start_names(vpc.id)
+
+    def _start_names(self, vpc: str) -> None:
+        folder = self._names_folder(vpc)
+        file, log = folder / "dnsmasq.conf", (folder / "log").open("ab")
         with log:
-            self._dnsmasq[vpc.id] = subprocess.Popen(
-                self._within(vpc.id, ["dnsmasq", "-C", str(file), "-k", "--log-facility=-"]),
+            self._dnsmasq[vpc] = subprocess.Popen(
+                self._within(vpc, ["dnsmasq", "-C", str(file), "-k", "--log-facility=-"]),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
@@ -234,15 +238,18 @@ class Fabric:
     def _name(self, vpc: str, held: list[Instance]) -> None:
         """The files of a VPC's dnsmasq; it notices new and changed ones by itself.
 
-        It does not forget what was in a file that is gone: for that it is told to read again.
+        It does not forget what was in a file that is gone: for that it is told to read again. A
+        lease of an instance that is gone would keep its address from the next one that gets it.
         """
         folder = self._names_folder(vpc)
         told = {} if "no-reverse-names" in self._defects else names.names(held, self._region)
         wanted = {folder / "machines" / k: v for k, v in names.machines(held).items()}
         wanted |= {folder / "names" / k: v for k, v in told.items()}
         mine = {p for p in self._files if p.is_relative_to(folder)}
-        changed = False
+        changed, gone = False, []
         for path in mine - wanted.keys():
+            if path.parent.name == "machines":
+                gone.append(self._files[path].split(",")[0])
             path.unlink(missing_ok=True)
             del self._files[path]
             changed = True
@@ -253,9 +260,19 @@ class Fabric:
                 fresh.write_text(text, encoding="utf-8")
                 fresh.replace(path)
                 self._files[path] = text
-        if changed and vpc in self._dnsmasq:
+        if gone and vpc in self._dnsmasq:
+            self._forget_leases(vpc, folder / "leases", gone)
+        elif changed and vpc in self._dnsmasq:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._dnsmasq[vpc].pid, signal.SIGHUP)
+
+    def _forget_leases(self, vpc: str, file: Path, macs: list[str]) -> None:
+        """Take leases away; dnsmasq reads them only when it starts."""
+        self._stop_names(vpc)
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        kept = [line for line in lines if not any(f" {mac} " in line for mac in macs)]
+        file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        self._start_names(vpc)
 
     def _names_folder(self, vpc: str) -> Path:
         return self._folder / vpc
