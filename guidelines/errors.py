@@ -6,7 +6,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+# What pydantic says of its own classes is of no use to who wrote the document.
+_PYDANTIC = re.compile(r"^Value error, | or instance of \w+")
 
 
 class BadDocument(ValueError):
@@ -56,3 +60,9 @@ def one_line(text: str, limit: int = 400) -> str:
     flat = "".join(char if char.isprintable() else " " for char in text)
     flat = " ".join(flat.split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def complaint(message: str) -> str:
+    """Return what pydantic says of a value as the end of an error's line."""
+    text = _PYDANTIC.sub("", message)
+    return text[:1].lower() + text[1:]

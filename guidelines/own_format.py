@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic import model_validator as check_whole
 from pydantic_core import ErrorDetails
 
-from guidelines.errors import Problem, SchemaProblems, one_line
+from guidelines.errors import Problem, SchemaProblems, complaint, one_line
 from guidelines.suggest import did_you_mean
 
 SCHEMA_ID = "interop.guideline/1"
@@ -244,8 +244,7 @@ def _problem(item: ErrorDetails, data: object) -> Problem:
         )
     if kind == "missing":
         return Problem(path=path, message="this key is required")
-    message = re.sub(r"^Value error, ", "", str(item["msg"]))
-    message = message[:1].lower() + message[1:]
+    message = complaint(str(item["msg"]))
     if kind == "string_type" and not isinstance(_value_at(data, location), str):
         message += "; write it in quotes"
     return Problem(path=path, message=one_line(message))

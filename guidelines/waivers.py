@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from guidelines.errors import BadDocument, Problem, SchemaProblems
+from guidelines.errors import BadDocument, Problem, SchemaProblems, complaint
 from guidelines.own_format import Day, Name, Text
 from guidelines.suggest import did_you_mean
 
@@ -161,5 +161,4 @@ def _problem(item: Mapping[str, Any]) -> Problem:
         return Problem(path=path, message=f"unknown key {word!r}{did_you_mean(word, known)}")
     if item["type"] == "missing":
         return Problem(path=path, message="this key is required")
-    message = str(item["msg"]).removeprefix("Value error, ")
-    return Problem(path=path, message=message[:1].lower() + message[1:])
+    return Problem(path=path, message=complaint(str(item["msg"])))

@@ -289,3 +289,13 @@ def test_a_missing_guideline_is_bad_input(tmp_path: Path) -> None:
     result = run("judge", junit(tmp_path, a=False), "--guideline", tmp_path / "none.json")
 
     assert isinstance(result.exception, BadDocument)
+
+
+@pytest.mark.parametrize("option", ["--waivers", "--known-failing"])
+def test_a_directory_of_exceptions_is_one_line(tmp_path: Path, option: str) -> None:
+    words = (junit(tmp_path), "--guideline", guideline(tmp_path, {"t.a": {}}), option, tmp_path)
+
+    error = run("judge", *words).exception
+
+    assert isinstance(error, BadDocument)
+    assert str(error) == f"{tmp_path}: file: is a directory"

@@ -266,3 +266,9 @@ def test_evidence_without_a_date_is_told() -> None:
     found = verdict({"a": Status.PASSED}, program={"holds": "P30D"})
 
     assert "undated-evidence" in codes(found)
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', "<a/>", "---", "- a", "a\x07b"])
+def test_a_list_of_known_failures_is_no_other_document(text: str) -> None:
+    with pytest.raises(BadDocument, match="is no pattern"):
+        read_patterns(text, "known.txt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import os
 import subprocess
@@ -169,3 +170,31 @@ def test_the_corpus_is_read_or_refused_in_one_line(path: Path) -> None:
 
     assert said == "read" or said.startswith(f"{path}: ")
     assert "\n" not in said
+
+
+def test_a_pipe_nobody_writes_to_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guidelines.results.source.PIPE_PATIENCE_S", 0.05)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    assert told(pipe) == f"{pipe}: pipe: nobody wrote to it for 0.05 s"
+
+
+def test_bytes_that_only_look_like_a_packet_are_no_stream(tmp_path: Path) -> None:
+    path = tmp_path / "noise"
+    path.write_bytes(b"\x01noise\xb3\x29" + bytes(range(256)) * 4)
+
+    assert "expected a subunit v2 stream" in told(path)
+
+
+@pytest.mark.parametrize("stamp", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+def test_a_date_at_the_end_of_time_is_read(tmp_path: Path, stamp: str) -> None:
+    path = tmp_path / "junit.xml"
+    path.write_text(f'<testsuite timestamp="{stamp}" time="5"><testcase name="a"/></testsuite>')
+
+    finished = load_results(path).finished
+
+    assert finished is not None
+    assert finished.utcoffset() == datetime.timedelta(0)

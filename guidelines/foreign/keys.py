@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from guidelines.errors import BadDocument, one_line
+from guidelines.errors import BadDocument, complaint, one_line
 from guidelines.model import Finding, Severity
 from guidelines.suggest import nearest
 
@@ -107,8 +107,7 @@ def read_part(model: type[Part], data: Mapping[str, Any], *, source: str, path: 
         item = error.errors(include_url=False, include_input=False)[0]
         location = ".".join(str(part) for part in item["loc"])
         where = ".".join(part for part in (path, location) if part)
-        message = str(item["msg"])
-        raise BadDocument(source, where, message[:1].lower() + message[1:]) from None
+        raise BadDocument(source, where, complaint(str(item["msg"]))) from None
 
 
 def read_list(value: object, source: str, path: str) -> list[Any]:

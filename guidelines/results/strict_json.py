@@ -9,12 +9,10 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from guidelines.errors import BadDocument
+from guidelines.errors import BadDocument, complaint
 from guidelines.results.source import Limits
 
 Model = TypeVar("Model", bound=BaseModel)
-# What pydantic says of its own classes is of no use to who wrote the document.
-_INSTANCE = re.compile(r" or instance of \w+")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -101,9 +99,8 @@ def checked(model: type[Model], value: object, source: str, prefix: str = "") ->
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         first = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        message = _INSTANCE.sub("", first["msg"][0].lower() + first["msg"][1:])
         path = (prefix + _path(first["loc"])).strip(". ")
-        raise BadDocument(source, path, message + more) from error
+        raise BadDocument(source, path, complaint(first["msg"]) + more) from error
 
 
 def _path(location: tuple[int | str, ...]) -> str:
