@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import BadRequest, Conflict, PlatformFault, Timeout
-from provisioner.lab import serve
+from provisioner.lab import limits, serve
 from provisioner.lab.broker import Broker
 from provisioner.lab.space import RUN, Space, run
 from provisioner.lab.state import BULK, State, asked_defects, end
@@ -208,6 +208,8 @@ def _clear(space: Space, *, keep_logs: bool = False) -> list[str]:
     if not _mounts(space):  # never walk into something still mounted
         for path in _folders(space):
             shutil.rmtree(path, ignore_errors=True)
+    if not labs():
+        limits.restore_limit()
     return left + leftovers(space)
 
 

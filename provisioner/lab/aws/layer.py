@@ -76,6 +76,7 @@ def build(folder: Path) -> Path:
     wants = folder / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir()
     (wants / "cloud-init.service").symlink_to("../cloud-init.service")
+    (wants / "systemd-logind.service").symlink_to("/dev/null")  # the first login starts it
     config = folder / "etc/cloud/cloud.cfg.d/95-aws.cfg"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(

@@ -13,6 +13,7 @@ from provisioner.lab.aws.defects import known
 from provisioner.lab.aws.fabric import OUTSIDE, Fabric
 from provisioner.lab.aws.guest import Image
 from provisioner.lab.images import Images
+from provisioner.lab.limits import raise_limit
 from provisioner.lab.space import Space
 from provisioner.lab.state import State
 
@@ -44,6 +45,7 @@ def run(space: Space, state: State, images: Images) -> None:
     from provisioner.lab.aws.reconciler import Reconciler
     from provisioner.lab.aws.truth import GuestTruth
 
+    raise_limit()
     fabric = Fabric(space, folder / "names", catalog.REGION, defects)
     fabric.open()
     endpoint = Endpoint()

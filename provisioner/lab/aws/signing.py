@@ -1,8 +1,8 @@
 """Checks a request's signature, and signs it again after something was added to it.
 
 moto checks signatures over the body as it arrives. Where the lab must complete a request (moto's
-elastic addresses are unusable), it may do so only for somebody whose key it knows and whose signature is
-good; everybody else's request goes on as it is.
+elastic addresses are unusable), it may do so only for somebody whose key it knows and whose
+signature is good; everybody else's request goes on as it is.
 
 Source: AWS general reference, "Signature Version 4 signing process".
 """
