@@ -109,7 +109,7 @@ SEEDS: dict[str, bytes] = {
         }
     ),
     "refstack": document({"cpid": "c", "duration_seconds": 1, "results": []}),
-    "scs": b"uuid: u\nscope: s\nsubject: c\nchecked_at: 2030-01-01\ntests:\n  a: {result: -1}\n",
+    "scs": f"uuid: u\nscope: s\nsubject: c\ntests:\n  {MARKER}:\n    result: -1\n".encode(),
     "allure": document({"uuid": "u", "name": MARKER, "status": "failed", "start": 1, "stop": 2}),
     "own": document(
         {
