@@ -108,7 +108,8 @@ def decide(
     losers = [record for record in fresh if record is not winner]
     other_states = sorted({record.state.value for record in losers} - {winner.state.value})
     return Decision(
-        record=winner,
+        # Where there is a record of the item itself, it did run.
+        record=replace(winner, never_ran=winner.never_ran and not ran),
         superseded=_sorted([*old, *(record.as_superseded() for record in losers)]),
         ambiguous=ambiguous,
         conflict=f"{winner.state.value} counts, other files say {', '.join(other_states)}"

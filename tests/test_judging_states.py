@@ -240,6 +240,7 @@ def test_a_failed_set_up_newer_than_a_pass_blocks() -> None:
     found = check(guide, old, evidence(fixture, source="new", finished=hour(2)))
 
     assert item(found, "m.C.test_a").state is State.BLOCKED
+    assert found.verdict is Conclusion.INCONCLUSIVE
     assert [s.state for s in item(found, "m.C.test_a").superseded] == [State.PASSED]
 
 
