@@ -196,9 +196,7 @@ def test_mutated_documents(seed: str, packed: bool, tmp_path: Path) -> None:
     assert tried > 10
 
 
-@pytest.mark.parametrize(
-    "seed", [name for name in SEEDS if name not in ("refstack", "tarball")]
-)
+@pytest.mark.parametrize("seed", [name for name in SEEDS if name not in ("refstack", "tarball")])
 def test_a_failure_cut_anywhere_is_never_a_pass(seed: str, tmp_path: Path) -> None:
     """The marker failed in every seed: no prefix of a seed may say that it passed."""
     data = SEEDS[seed]
