@@ -20,7 +20,7 @@ def test_an_instance_of_the_default_vpc_has_an_address_of_its_subnet(
     default_subnet_addresses()
     with mock_aws():
         ec2 = boto3.client("ec2", region_name="us-east-1")
-        image = ec2.register_image(Name="x", ImageLocation="x")["ImageId"]
+        image = ec2.register_image(Name="image", ImageLocation="image")["ImageId"]
         made = [
             ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]
             for _ in range(3)

@@ -20,7 +20,7 @@ class Defect:
 
 DEFECTS: Mapping[str, Defect] = {
     "wrong-hostname": Defect(
-        says="metadata gives each instance another machine's host name",
+        says="metadata gives each instance a host name that the API does not tell",
         checks=("net-09",),
     ),
     "volume-loses-fsync": Defect(
@@ -63,9 +63,9 @@ DEFECTS: Mapping[str, Defect] = {
         says="a volume is one MiB smaller than asked for",
         checks=("disk-02",),
     ),
-    "no-reverse-names": Defect(
-        says="the resolver knows no names of addresses",
-        checks=("net-10",),
+    "no-names": Defect(
+        says="the resolver knows no name of an instance",
+        checks=("net-09", "net-10"),
     ),
 }
 

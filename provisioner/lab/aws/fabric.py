@@ -242,7 +242,10 @@ class Fabric:
         lease of an instance that is gone would keep its address from the next one that gets it.
         """
         folder = self._names_folder(vpc)
-        told = {} if "no-reverse-names" in self._defects else names.names(held, self._region)
+        wrong = "wrong-hostname" in self._defects
+        told = names.names(held, self._region, wrong=wrong)
+        if "no-names" in self._defects:
+            told = {}
         wanted = {folder / "machines" / k: v for k, v in names.machines(held).items()}
         wanted |= {folder / "names" / k: v for k, v in told.items()}
         mine = {p for p in self._files if p.is_relative_to(folder)}

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.lab.aws.world import Instance, Subnet, Vpc, private_name
+from provisioner.lab.aws.world import Instance, Subnet, Vpc, private_name, wrong_name
 
 TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
 TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
@@ -147,7 +147,7 @@ class Metadata:
         if "metadata-wrong-id" in self._defects:
             about["instance-id"] = f"i-{card.instance.id[2:][::-1]}"
         if "wrong-hostname" in self._defects:
-            other = private_name("192.0.2.99", card.region)
+            other = wrong_name(card.instance.private, card.region)
             about |= {"local-hostname": other, "hostname": other}
         return {**tree, "meta-data": about}
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from provisioner.lab.aws.rules import BRIDGE
-from provisioner.lab.aws.world import Instance, Vpc, private_name
+from provisioner.lab.aws.world import Instance, Vpc, private_name, wrong_name
 
 MTU = 9001  # Source: EC2 user guide, "Network MTU": jumbo frames inside a VPC
 LEASE_S = 3600
@@ -66,15 +66,15 @@ def machines(instances: Iterable[Instance]) -> dict[str, str]:
     return {instance.id: f"{instance.mac},{instance.private}\n" for instance in instances}
 
 
-def names(instances: Iterable[Instance], region: str) -> dict[str, str]:
+def names(instances: Iterable[Instance], region: str, *, wrong: bool = False) -> dict[str, str]:
     """File name to content: what the resolver answers, in both directions.
 
     The first name of a line is the one that an address is resolved to. Names from tags come after
-    it, as a private hosted zone would have them.
+    it, as a private hosted zone would have them. *wrong* gives names that the API does not tell.
     """
     found = {}
     for instance in instances:
-        full = private_name(instance.private, region)
+        full = (wrong_name if wrong else private_name)(instance.private, region)
         zone = full.partition(".")[2]
         told = [full, full.partition(".")[0]]
         for tag in NAME_TAGS:

@@ -122,3 +122,8 @@ def private_name(address: str, region: str) -> str:
     """
     zone = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
     return f"ip-{address.replace('.', '-')}.{zone}"
+
+
+def wrong_name(address: str, region: str) -> str:
+    """The name an instance has under the defect ``wrong-hostname``: it resolves, but is not its."""
+    return private_name(address, region).replace("ip-", "wrong-", 1)
