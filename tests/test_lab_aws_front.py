@@ -154,7 +154,7 @@ def test_the_console_is_the_guests() -> None:
     [
         ({"Action": "StopInstances", "InstanceId.1": "i-1", "Force": "true"}, ["hard i-1", "wake"]),
         ({"Action": "StopInstances", "InstanceId.1": "i-1"}, ["wake"]),
-        ({"Action": "RebootInstances", "InstanceId.1": "i-2"}, ["reboot i-2"]),
+        ({"Action": "RebootInstances", "InstanceId.1": "i-2"}, ["reboot i-2", "wake"]),
         ({"Action": "AttachVolume"}, ["volumes"]),
         ({"Action": "AuthorizeSecurityGroupIngress"}, ["settle"]),
         ({"Action": "DescribeVpcs"}, []),

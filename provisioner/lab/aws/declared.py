@@ -8,6 +8,7 @@ NOTES: tuple[str, ...] = (
     "the API is moto's; states, status checks and console are made true of the guests",
     "instances are containers of the host's kernel: no firmware, no kernel or clock of their own,"
     " processors and memory of the host are visible; an instance type limits nothing",
+    "guests are never virtual machines (guest: qemu is not there)",
     "the root volume is the size asked for but is a copy-on-write file system, not a block device",
     "a volume is a loop device: its id is in /dev/disk/by-id, its driver tells no serial number",
     "a volume detached while mounted stays usable in the guest until it is unmounted there",

@@ -25,8 +25,7 @@ from provisioner.lab.aws.signing import Signer
 
 LOG = logging.getLogger(__name__)
 USER_DATA_MAX = 16384  # Source: EC2 user guide, "Run commands at launch": 16 KB before encoding
-WAKING = frozenset({"RunInstances", "StartInstances", "StopInstances", "TerminateInstances",
-                    "CreateTags", "DeleteTags", "DeleteVpc", "DeleteVolume"})  # fmt: skip
+READING = ("Describe", "Get", "List")  # actions that change nothing
 HELD = frozenset({
     "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress",
     "RevokeSecurityGroupIngress", "RevokeSecurityGroupEgress", "ModifySecurityGroupRules",
@@ -123,9 +122,10 @@ class Front:
             answer = self._once(environ, action, fields)
         else:
             answer = self._forward(environ)
-        if answer.good and "ec2" in environ.get("HTTP_AUTHORIZATION", ""):
-            self._after(action, fields)
-            self._correct(action, fields, answer)
+        if answer.good:
+            self._after(action, fields)  # groups of instances are changed by other services, too
+            if "/ec2/" in environ.get("HTTP_AUTHORIZATION", ""):
+                self._correct(action, fields, answer)
         return answer
 
     def _completed(
@@ -209,7 +209,7 @@ class Front:
             self._truth.settle_volumes(HELD_S)
         elif action in HELD:
             self._truth.settle(HELD_S)
-        elif action in WAKING:
+        elif not action.startswith(READING):
             self._truth.wake()
 
     # -- what an answer must say ------------------------------------------------------------------

@@ -30,7 +30,7 @@ from provisioner.lab.aws.volumes import Volumes
 from provisioner.lab.aws.world import Instance, World
 
 LOG = logging.getLogger(__name__)
-RESYNC_S = 2.0
+RESYNC_S = 10.0
 PAUSE_S = 0.2  # at least so long between two passes; wake-ups in between are one
 
 
