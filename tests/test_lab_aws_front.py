@@ -198,6 +198,47 @@ def test_an_elastic_address_is_chosen_among_those_that_can_be_routed() -> None:
     ]
 
 
+VOLUMES = (
+    HEAD.format("DescribeVolumesResponse") + "<volumeSet>"
+    + "".join(f"<item><volumeId>vol-{n}</volumeId></item>" for n in range(5))
+    + "</volumeSet></DescribeVolumesResponse>"
+).encode()  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 6])
+def test_pages_of_any_size_make_the_whole_list(size: int) -> None:
+    desk, seen, more = Desk(VOLUMES), list[str](), dict[str, str]()
+    for _ in range(6):
+        _, page = desk.ask(Action="DescribeVolumes", MaxResults=str(size), **more)
+        items = [page.text("volumeId", item) for item in page.all("volumeSet/item")]
+        assert len(items) <= size
+        seen += items
+        more = {"NextToken": page.text("nextToken")}
+        if not more["NextToken"]:
+            break
+
+    assert seen == [f"vol-{n}" for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"Action": "TransmogrifyVolumes"}, "InvalidAction"),
+        ({"Action": "CreateTags", "Tag.1.Value": "a\0b"}, "InvalidParameterValue"),
+        ({"Action": "DescribeVolumes", "NextToken": "no token"}, "InvalidNextToken"),
+        ({"Action": "DescribeVolumes", "NextToken": "é"}, "InvalidNextToken"),
+        ({"Action": "DescribeVolumes", "MaxResults": "-1"}, "InvalidParameterValue"),
+    ],
+)
+def test_what_the_front_door_refuses(fields: dict[str, str], code: str) -> None:
+    desk = Desk()
+
+    status, document = desk.ask(**fields)
+
+    assert (status[:3], document.text("Errors/Error/Code")) == ("400", code)
+    assert desk.moto.asked == []
+
+
 def test_a_wrong_secret_is_not_helped() -> None:
     signer = Signer({KEY: SECRET})
     fields = {"Action": "AllocateAddress"}

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 from xml.etree.ElementTree import Element
 
-from provisioner.lab.aws import wire
+from provisioner.lab.aws import manners, wire
 from provisioner.lab.aws.catalog import ROOT_GIB
 from provisioner.lab.aws.signing import Signer
 
@@ -106,12 +106,21 @@ class Front:
         body = environ["wsgi.input"].read(length)
         environ["wsgi.input"] = io.BytesIO(body)
         fields = wire.parameters(body)
+        ec2 = "/ec2/" in environ.get("HTTP_AUTHORIZATION", "")
+        try:
+            if ec2:
+                manners.check(fields)
+            page = manners.wanted_page(fields) if ec2 else None
+        except manners.Refused as refused:
+            return _send(_refuse(refused.code, refused.message), start)
         if fields.get("Action") in COMPLETED and self._signer.good(environ, body):
             environ, fields = self._completed(environ, fields)
         answer = self._answer(environ, fields.get("Action", ""), fields)
-        headers = [h for h in answer.headers if h[0].lower() != "content-length"]
-        start(answer.status, [*headers, ("Content-Length", str(len(answer.body)))])
-        return [answer.body]
+        if page is not None and answer.good:
+            document = wire.Document(answer.body)
+            manners.cut(document, fields["Action"], *page)
+            answer.body = document.render()
+        return _send(answer, start)
 
     def _answer(self, environ: dict[str, Any], action: str, fields: dict[str, str]) -> Answer:
         if action == "RunInstances" and wire.user_data_bytes(fields) > USER_DATA_MAX:
@@ -282,6 +291,12 @@ class Front:
         document.put("output", base64.b64encode(said).decode(), document.root)
         document.put("timestamp", when, document.root)
         return document
+
+
+def _send(answer: Answer, start: Start) -> list[bytes]:
+    headers = [h for h in answer.headers if h[0].lower() != "content-length"]
+    start(answer.status, [*headers, ("Content-Length", str(len(answer.body)))])
+    return [answer.body]
 
 
 def _refuse(code: str, message: str) -> Answer:
