@@ -22,7 +22,7 @@ from provisioner.errors import PlatformFault
 from provisioner.lab.aws import names, rules
 from provisioner.lab.aws.rules import BRIDGE, METADATA, UPLINK
 from provisioner.lab.aws.world import Instance, Vpc, World
-from provisioner.lab.space import NETNS, Space, run
+from provisioner.lab.space import NETNS, Space, quiet, run
 
 LOG = logging.getLogger(__name__)
 OUTSIDE = "198.18.0.1"  # where the harness is, as guests see it; RFC 2544, never routed
@@ -287,6 +287,8 @@ class Fabric:
         inner, vpc = guest_namespace(self._space, instance.id), self.namespace(instance.vpc)
         port = _port(instance.id)
         self.unplug(instance.id)
+        # The kernel removes a namespace's interfaces some time after the namespace.
+        subprocess.run(["ip", "-n", vpc, "link", "del", port], capture_output=True, check=False)
         run("ip", "netns", "add", inner)
         self._ip(
             vpc,
@@ -302,6 +304,8 @@ class Fabric:
 
     def unplug(self, instance: str) -> None:
         """Remove a guest's namespace, and its interface with it; none there is fine."""
+        for vpc in self._vpcs:  # the kernel removes a namespace's interfaces only some time later
+            quiet("ip", "-n", self.namespace(vpc), "link", "del", _port(instance))
         inner = guest_namespace(self._space, instance)
         if (NETNS / inner).exists():
             run("ip", "netns", "del", inner)

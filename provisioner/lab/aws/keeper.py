@@ -139,8 +139,11 @@ class Keeper:
                 time.sleep(1.0)
 
     def _step(self) -> None:
-        if self.guest.ended() is not None and self.phase in (Phase.STARTING, Phase.UP):
-            self._ended_by_itself()
+        if self.phase in (Phase.STARTING, Phase.UP) and not self.guest.on:
+            if self.guest.ended() is None:
+                self._to(Phase.OFF)  # it could not be started; once more
+            else:
+                self._ended_by_itself()
         if self._wish is not Wish.ON:
             self._self_off = False
             self._switch_off()
@@ -165,9 +168,13 @@ class Keeper:
             if self._wish is not Wish.ON:
                 return
             self._to(Phase.STARTING)
-            with self._means.plugging:
-                namespace = self._means.fabric.plug(self.instance)
-            self._power_on(namespace)
+            try:
+                with self._means.plugging:
+                    namespace = self._means.fabric.plug(self.instance)
+                self._power_on(namespace)
+            except (OSError, PlatformError):
+                self._to(Phase.OFF)  # tried again at the next step
+                raise
             deadline = time.monotonic() + BOOT_S
             while self._wish is Wish.ON and time.monotonic() < deadline:
                 if self.guest.ended() is not None:
