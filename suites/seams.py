@@ -52,7 +52,7 @@ class Subject(Protocol):
         """Who owns what the checks make."""
 
     def dial(self, host: str, port: int, timeout_s: float) -> socket.socket:
-        """Connect the way the platform is reached. Raises Lost and Timeout."""
+        """Connect the way the platform is reached. Raises OSError as the network said it."""
 
 
 class Machine(Protocol):

@@ -148,11 +148,9 @@ def _rule(access: Access, addresses: object) -> str:
 
 def _banner(subject: Subject, access: Access, timeout_s: float) -> str:
     """What an SSH server says first. Raises Lost."""
-    sock = subject.dial(access.host, access.port, timeout_s)
     try:
-        sock.settimeout(timeout_s)
-        return sock.recv(255).decode("ascii", "replace").split("\n")[0].strip()
+        with subject.dial(access.host, access.port, timeout_s) as sock:
+            sock.settimeout(timeout_s)
+            return sock.recv(255).decode("ascii", "replace").split("\n")[0].strip()
     except OSError as error:
         raise Lost(f"{access.host}:{access.port} says nothing: {error}") from error
-    finally:
-        sock.close()

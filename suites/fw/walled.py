@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from provisioner.deployment import Member
 from provisioner.driver import Handle
-from provisioner.errors import Lost, PlatformError, Timeout, Unsupported
+from provisioner.errors import Lost, PlatformError, Unsupported
 from provisioner.features import Rules
 from provisioner.resources import FirewallSpec, Kind, MachineSpec, Ref, Rule
 from suites.seams import Bench, Inside, Members, Patience, Subject
@@ -108,10 +108,10 @@ class Wall:
     def _dial(self, address: str) -> str:
         try:
             self._subject.dial(address, PORT, KNOCK_S).close()
-        except Timeout:
-            return "silent"
-        except Lost as error:
-            return "refused" if "refused" in str(error).lower() else "silent"
+        except ConnectionRefusedError:
+            return "refused"
+        except OSError:
+            return "silent"  # no answer, or a router's word that there is no way
         return "open"
 
     def _from(self, member: Member, address: str) -> str:

@@ -68,6 +68,7 @@ def run(space: Space, state: State, images: Images) -> None:
         "config_file": str(config),
         "credentials_file": str(credentials),
         "harness_address": f"{OUTSIDE}/32",
+        "limits": {"visibility_s": 0.5},  # the API is consistent at once
         "reach": {"broker": str(space.broker_socket)},
         "declared": DECLARED,
     }
