@@ -29,7 +29,7 @@ DEFECTS: Mapping[str, Defect] = {
     ),
     "firewall-filters-nothing": Defect(
         says="security groups are accepted and ignored",
-        checks=("fw-01", "fw-03"),
+        checks=("fw-01", "fw-02", "fw-03"),
     ),
     "metadata-ignores-tokens": Defect(
         says="metadata answers with any token, and without one where tokens are required",
