@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -145,7 +144,7 @@ def test_reap_wants_to_know_which(here: Path) -> None:
 
 
 def test_an_interrupt_stops_creating_and_what_stands_can_be_destroyed(here: Path) -> None:
-    text = PLATFORMS.replace("machine: 0.1", "machine: 30")
+    text = PLATFORMS.replace("machine: 0.1", "machine: 600")
     (here / "platforms.yaml").write_text(text, encoding="utf-8")
     argv = [sys.executable, "-c", "from harness.cli.main import main; main()"]
     argv += ["apply", "small", "-p", "p", "--run", "r1"]
@@ -154,13 +153,11 @@ def test_an_interrupt_stops_creating_and_what_stands_can_be_destroyed(here: Path
         for line in child.stdout:
             if "machine/app-2  pending" in line:
                 break
-        begun = time.monotonic()
         os.kill(child.pid, signal.SIGINT)
-        _, errors = child.communicate(timeout=60)
+        _, errors = child.communicate(timeout=60)  # a tenth of what a machine takes
 
     assert child.returncode == 3
     assert "nothing more is created" in errors
-    assert time.monotonic() - begun < 20
     assert interop("destroy", "r1")[0] == 0
 
 

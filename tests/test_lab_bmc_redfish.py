@@ -67,7 +67,7 @@ def token(where: Endpoints, name: str = "admin", password: str = USERS[0][1]) ->
     return headers["x-auth-token"]
 
 
-def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+def until(true: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait for what happens in the controller's own thread."""
     end = time.monotonic() + seconds
     while not true():

@@ -21,7 +21,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     path = tmp_path / "broker.sock"
     process = subprocess.Popen([sys.executable, "-P", "-m", "provisioner.lab.broker", str(path)])
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 Broker(str(path)).bind("127.0.0.1", 0).close()
