@@ -30,12 +30,15 @@ LINKS = ipaddress.ip_network("198.18.128.0/17")  # our end of each VPC's link
 INTERNET_MTU = 1500
 GUEST_LINK = "ens5"  # the first interface's name on current instance types
 
+# Only what is ours is judged: where br_netfilter is loaded, frames between the machines of the
+# metal bridge pass this hook too.
 INTERNET = """
 table inet internet
 delete table inet internet
 table inet internet {
-  chain transit { type filter hook forward priority filter; policy drop;
-    iifname "aws-*" oifname "aws-*" accept
+  chain transit { type filter hook forward priority filter; policy accept;
+    iifname "aws-*" oifname != "aws-*" drop
+    iifname != "aws-*" oifname "aws-*" drop
   }
   chain arrivals { type filter hook input priority filter; policy accept;
     iifname "aws-*" ct state established,related accept
