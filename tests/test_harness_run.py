@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,26 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     write(tmp_path, good={"kind": "fake"}, dead={"kind": "fake", "reachable": False})
     return tmp_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run that has ended."""
+
+    done: subprocess.CompletedProcess[str]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A few checks on a good platform; several tests look at what this left."""
+    place = tmp_path_factory.mktemp("good")
+    write(place, good={"kind": "fake"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setenv("XDG_STATE_HOME", str(place / "state"))
+        done = interop("run", "-p", "good", "--select", FEW)
+    return Run(done=done, folder=only_run(place))
 
 
 def write(folder: Path, **platforms: Any) -> None:
@@ -45,19 +66,17 @@ def document(folder: Path, platform: str, name: str = "result") -> dict[str, Any
     return value
 
 
-def test_a_part_of_the_checks_is_never_compliant(place: Path) -> None:
-    done = interop("run", "-p", "good", "--select", FEW)
+def test_a_part_of_the_checks_is_never_compliant(good: Run) -> None:
+    result = document(good.folder, "good")
 
-    result = document(only_run(place), "good")
-    assert done.returncode == 3, done.stdout + done.stderr
+    assert good.done.returncode == 3, good.done.stdout + good.done.stderr
     assert {check["outcome"] for check in result["checks"]} == {"passed"}
     assert result["incomplete"] == "only selected checks ran"
 
 
-def test_what_was_created_is_gone_and_counted(place: Path) -> None:
-    interop("run", "-p", "good", "--select", FEW)
+def test_what_was_created_is_gone_and_counted(good: Run) -> None:
+    result = document(good.folder, "good")
 
-    result = document(only_run(place), "good")
     assert result["census"] == {"before": {}, "after": {}, "leaks": []}
     assert any(timing["kind"] == "machine" for timing in result["timings"])
 
@@ -184,9 +203,8 @@ def test_keep_on_failure_lets_the_workload_stand_until_reaped(place: Path) -> No
     assert reaped.returncode == 0, reaped.stdout + reaped.stderr
 
 
-def test_no_private_key_reaches_a_document(place: Path) -> None:
-    interop("run", "-p", "good", "--select", FEW)
-    folder = only_run(place)
+def test_no_private_key_reaches_a_document(good: Run) -> None:
+    folder = good.folder
     secret = (folder / "key").read_text().splitlines()[2]
 
     told = [file for file in folder.rglob("*") if file.is_file() and file.name != "key"]
