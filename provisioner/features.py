@@ -184,7 +184,10 @@ class Listing(Protocol):
     def page(
         self, kind: str, size: int, marker: str = "", filters: Mapping[str, str] | None = None
     ) -> tuple[Sequence[str], str]:
-        """Ids of one page and the marker of the next ('' when it was the last)."""
+        """Ids of one page and the marker of the next ('' when it was the last).
+
+        A *size* of 0 leaves the size of the page to the platform.
+        """
 
 
 @runtime_checkable

@@ -18,8 +18,8 @@ class MetalListing:
     def page(
         self, kind: str, size: int, marker: str = "", filters: Mapping[str, str] | None = None
     ) -> tuple[Sequence[str], str]:
-        if size < 1:
-            raise BadRequest(f"page of {size}: expected at least 1")
+        if size < 0:
+            raise BadRequest(f"page of {size}: expected 0 (all) or more")
         if kind == "machine":
             every = [(f"{c.machine}.{c.instance}", c.tags) for c in self.registry.claims()]
         else:
@@ -30,5 +30,5 @@ class MetalListing:
             for number, tags in every
             if number > marker and all(tags.get(key) == value for key, value in wanted.items())
         )
-        page = ids[:size]
-        return page, page[-1] if len(ids) > size else ""
+        page = ids[:size] if size else ids
+        return page, page[-1] if len(ids) > len(page) else ""

@@ -12,6 +12,7 @@ Talks to the boot service named on the kernel's command line (``interop.url``, `
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ import urllib.request
 import uuid
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 INTEROP = Path("/var/lib/interop")
 SEED = Path("/var/lib/cloud/seed/nocloud")
@@ -38,6 +40,13 @@ def words() -> dict[str, str]:
     """The kernel's command line as names and values."""
     pairs = (word.partition("=") for word in Path("/proc/cmdline").read_text().split())
     return {name: value for name, _, value in pairs}
+
+
+def address_towards(url: str) -> str:
+    """Our address on the way to *url*; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect((urlsplit(url).hostname or "", 9))
+        return str(sock.getsockname()[0])
 
 
 def ask(url: str, body: dict[str, Any] | None = None, token: str = "") -> bytes:
@@ -150,7 +159,8 @@ def main() -> None:
     write(Path("/etc/fstab"), f"{root} / ext4 noatime 0 1\n")
     write(Path("/etc/hostname"), hostname.partition(".")[0] + "\n")
     names = f"{hostname} {hostname.partition('.')[0]}" if "." in hostname else hostname
-    write(Path("/etc/hosts"), f"127.0.0.1 localhost\n127.0.1.1 {names}\n::1 localhost\n")
+    own = f"{address_towards(url)} {names}"  # not 127.0.1.1: a name means the machine
+    write(Path("/etc/hosts"), f"127.0.0.1 localhost\n::1 localhost\n{own}\n")
     if Path("/etc/cloud/cloud.cfg").exists():
         write(SEED / "meta-data", json.dumps(meta), 0o600)
         write(SEED / "user-data", user_data or "#cloud-config\n", 0o600)
