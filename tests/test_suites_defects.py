@@ -6,10 +6,9 @@ where the reference workload stands. Defects that do not meet each other share a
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -115,14 +114,15 @@ BATCHES = (
 def run_suites(folder: Path, defects: list[str]) -> dict[str, dict[str, Any]]:
     """Stand the reference workload up on a fake platform, run all checks; records by check id."""
     folder.mkdir()
+    name = folder.name
     profile = {"patience": PATIENCE}
     entry = {"kind": "fake", "emulator": True, "defects": defects, "profile": profile}
     platforms = folder / "platforms.yaml"
-    platforms.write_text(yaml.safe_dump({"platforms": {"fake": entry}}), encoding="utf-8")
+    platforms.write_text(yaml.safe_dump({"platforms": {name: entry}}), encoding="utf-8")
     key = folder / "key"
     keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key)]
     subprocess.run(keygen, check=True)
-    config = read_platforms([platforms]).get("fake")
+    config = read_platforms([platforms]).get(name)
     driver, owner = open_driver(config), Owner(run="defects", expires=EXPIRES)
     workload = load_workload("reference")
     site = Site(driver=driver, description=driver.describe())
@@ -133,7 +133,7 @@ def run_suites(folder: Path, defects: list[str]) -> dict[str, dict[str, Any]]:
 
     ledger = Ledger(folder / "ledger.jsonl", "defects")
     try:
-        executor = Executor({"fake": driver}, ledger, owner, shell=shell, interval=(0.01, 0.1))
+        executor = Executor({name: driver}, ledger, owner, shell=shell, interval=(0.01, 0.1))
         applied = executor.apply(plan, workload.params, key)
         (folder / "lease.json").write_text(to_json(applied.check()), encoding="utf-8")
     finally:
@@ -141,7 +141,7 @@ def run_suites(folder: Path, defects: list[str]) -> dict[str, dict[str, Any]]:
     session = Session(
         run="defects",
         expires=EXPIRES,
-        platform="fake",
+        platform=name,
         platforms=[platforms],
         lease=folder / "lease.json",
         ledger=folder / "ledger-checks.jsonl",
@@ -162,23 +162,17 @@ def run_suites(folder: Path, defects: list[str]) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def suites(
     tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[[str], Mapping[str, Mapping[str, Any]]]:
-    """Runs the suites with a batch of defects, once a batch."""
+) -> Iterator[Callable[[str], Mapping[str, Mapping[str, Any]]]]:
+    """What the suites said of each batch of defects. Two batches run at once: they mostly wait."""
     root = tmp_path_factory.mktemp("suites")
-    before = os.environ.get("XDG_STATE_HOME")
-
-    @cache
-    def run(batch: str) -> Mapping[str, Mapping[str, Any]]:
-        folder = root / (batch.replace(" ", "_")[:40] or "healthy")
-        os.environ["XDG_STATE_HOME"] = str(folder / "state")
-        try:
-            return run_suites(folder, batch.split())
-        finally:
-            os.environ.pop("XDG_STATE_HOME")
-            if before is not None:
-                os.environ["XDG_STATE_HOME"] = before
-
-    return run
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        patch.setenv("XDG_STATE_HOME", str(root / "state"))
+        runs = {
+            batch: pool.submit(run_suites, root / f"fake-{number}", batch.split())
+            for number, batch in enumerate(("", *BATCHES))
+        }
+        yield lambda batch: runs[batch].result()
+        pool.shutdown(cancel_futures=True)
 
 
 def not_passed(records: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
