@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ from typing import Any
 
 from harness.session import Session
 
+PRCTL = ctypes.CDLL(None).prctl  # loaded before any fork
 POLL_S = 0.2
 GRACE_S = 180.0  # clean-up of what the checks made, after an interrupt
 
@@ -101,6 +103,7 @@ def check(
             cwd=folder,
             env=environment,
             start_new_session=True,  # Ctrl-C reaches us first; we pass it on
+            preexec_fn=_end_with_parent,
         )
     interrupted = False
     killer: threading.Timer | None = None
@@ -119,6 +122,15 @@ def check(
         complete=process.returncode in (0, 1) and not interrupted,
         reason=_why(process.returncode, interrupted, folder),
     )
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this child when the run dies, so that ``reap`` finds nobody alive.
+
+    Source: prctl(2), PR_SET_PDEATHSIG; it holds for the thread that started the child, which
+    waits for it.
+    """
+    PRCTL(1, signal.SIGKILL)
 
 
 def read_records(file: Path) -> list[dict[str, Any]]:
