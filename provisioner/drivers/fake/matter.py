@@ -46,7 +46,7 @@ class Matter:
         }
 
     def see_cpu(self) -> Json:
-        odd = "kern-03" in self.defects and self.machine.serial % 2
+        odd = "kern-03" in self.defects and oddly_named(self.machine)
         size = self.cloud.settings.sizes.get(str(self.machine.spec.get("size")), {})
         return {
             "model": "Fake CPU",
@@ -131,11 +131,16 @@ class Matter:
         return [thing for thing in held if thing is not None and thing.kind == "volume"]
 
 
+def oddly_named(machine: Thing) -> bool:
+    """Whether it differs from its neighbours, by name: whoever is created first varies."""
+    return machine.name.endswith(("1", "3", "5", "7", "9"))
+
+
 def told_time(machine: Thing, cloud: Cloud, defects: frozenset[str]) -> float:
     """The guest's clock. Neighbours are 8 s apart with time-05, each within 5 of the truth."""
     off = 60.0 if "time-01" in defects else 0.0
     if "time-05" in defects:
-        off += 4.0 if machine.serial % 2 else -4.0
+        off += 4.0 if oddly_named(machine) else -4.0
     return cloud.told_time() + off
 
 
