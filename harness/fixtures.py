@@ -12,8 +12,8 @@ import pytest
 from harness.config import read_platforms
 from harness.inside import Inside
 from harness.patience import Patience
-from harness.plugin import MASKER, SESSION
-from harness.recorder import Draft, NotApplicable
+from harness.recorder import NotApplicable
+from harness.stash import CURRENT, MASKER, OPENED, SESSION
 from harness.workbench import Workbench
 from provisioner.deployment import Member, from_json
 from provisioner.driver import Description, Driver, Owner
@@ -104,10 +104,6 @@ class Opened:
         """Let go of the driver."""
         if self._driver is not None:
             self._driver.close()
-
-
-OPENED: pytest.StashKey[Opened] = pytest.StashKey()
-CURRENT: pytest.StashKey[Draft] = pytest.StashKey()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from harness.mask import Masker
-    from harness.session import Session
+from harness.stash import CURRENT, MASKER, OPENED, SESSION
 
 COSTS = ("api", "shared", "own")
-SESSION: pytest.StashKey[Session] = pytest.StashKey()
-MASKER: pytest.StashKey[Masker] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -92,8 +88,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     check = check_of(item)
     assert check is not None  # noqa: S101 - others were deselected
     draft = begin(item, check[0])
-    from harness.fixtures import CURRENT, OPENED
-
     item.config.stash[CURRENT] = draft
     description = item.config.stash[OPENED].description()
     for feature in check[1]:
