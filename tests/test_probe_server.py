@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -33,10 +34,12 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, str(PROBE), "serve", "--config", str(file)], env=environment(home)
         )
-        for _ in range(200):
+        deadline = time.monotonic() + 60
+        while self.process.poll() is None and time.monotonic() < deadline:
             if self.ask("GET", "/health")[0] == 200:
                 return
             time.sleep(0.05)
+        self.stop(signal.SIGKILL)
         raise RuntimeError("the probe's server did not come up")
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, Any]:
@@ -57,15 +60,19 @@ class Server:
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports of loopback that were free a moment ago."""
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for item in sockets:
-            item.bind(("127.0.0.1", 0))
-        return [item.getsockname()[1] for item in sockets]
-    finally:
-        for item in sockets:
-            item.close()
+    """Ports of loopback that are free, TCP and UDP, and that no outgoing connection takes."""
+    found: list[int] = []
+    while len(found) < number:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in found:
+            found.append(port)
+    return found
 
 
 def environment(home: Path) -> dict[str, str]:
