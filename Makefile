@@ -11,8 +11,8 @@ GUIDELINE ?= 2026.11
 LAB ?= default
 PYTEST_ARGS ?=
 
-PACKAGES := busybox dnsmasq-base e2fsprogs extlinux ipmitool iproute2 iputils-ping ipxe-qemu \
-	mmdebstrap nftables openssh-client openssh-server procps python3-venv qemu-system-x86 qemu-utils \
+PACKAGES := busybox dnsmasq-base dropbear-bin e2fsprogs extlinux ipmitool iproute2 iputils-ping ipxe-qemu \
+	mmdebstrap nftables openssh-client procps python3-venv qemu-system-x86 qemu-utils \
 	syslinux-common systemd-container zstd
 
 .PHONY: help setup packages venv certify test fuzz bench lint clean
@@ -34,7 +34,7 @@ $(VENV)/packages.done: Makefile
 	@mkdir -p $(VENV)
 	@command -v apt-get >/dev/null || { echo "make: needs Debian 12 (apt-get is not here)"; exit 2; }
 	@[ "$$(id -u)" = 0 ] || command -v sudo >/dev/null || { echo "make: needs root, or a user with sudo"; exit 2; }
-	@missing=$$(dpkg-query -W -f '$${db:Status-Status} $${Package}\n' $(PACKAGES) 2>/dev/null | sed -n 's/^installed //p' \
+	@missing=$$({ dpkg-query -W -f '$${db:Status-Status} $${Package}\n' $(PACKAGES) 2>/dev/null || true; } | sed -n 's/^installed //p' \
 	  | sort -u | comm -13 - <(printf '%s\n' $(PACKAGES) | sort -u)); \
 	if [ -n "$$missing" ]; then \
 	  echo "installing Debian packages:" $$missing; \
