@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo "sudo --preserve-env=HOME,XDG_CACHE_HOME,CI")
 GUIDELINE ?= 2026.11
 LAB ?= default
+SELECT ?=
 PYTEST_ARGS ?=
 
 PACKAGES := busybox dnsmasq-base dropbear-bin e2fsprogs extlinux ipmitool iproute2 iputils-ping ipxe-qemu \
@@ -57,7 +58,7 @@ $(VENV)/venv.done: pyproject.toml Makefile
 
 # The lab is taken down whatever happens; the exit code is the verdict's.
 certify: setup
-	@$(SUDO) $(BIN)/python -P -m harness.certify --lab $(LAB) --guideline $(GUIDELINE)
+	@$(SUDO) $(BIN)/python -P -m harness.certify --lab $(LAB) --guideline $(GUIDELINE) $(addprefix --select ,$(SELECT))
 
 test: setup
 	@$(SUDO) $(BIN)/python -P -m pytest $(PYTEST_ARGS)
