@@ -119,3 +119,27 @@ def test_a_guests_script_is_sound_shell(script: str) -> None:
 
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+def test_the_mirrors_are_those_the_host_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+
+    lines = "http://m/debian/ bookworm main\nhttp://m/sec/ bookworm-security main\nx trixie main"
+    done = subprocess.CompletedProcess([], 0, stdout=lines, stderr="")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+
+    assert rootfs.sources() == [
+        "deb http://m/debian bookworm main",
+        "deb http://m/sec bookworm-security main",
+    ]
+
+
+def test_a_host_without_a_mirror_of_the_release_is_told_what_to_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+
+    done = subprocess.CompletedProcess([], 0, stdout="", stderr="")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
+    monkeypatch.delenv("INTEROP_DEBIAN_MIRROR", raising=False)
+
+    with pytest.raises(PlatformFault, match="INTEROP_DEBIAN_MIRROR"):
+        rootfs.sources()

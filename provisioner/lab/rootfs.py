@@ -11,8 +11,6 @@ from pathlib import Path
 from provisioner.errors import PlatformFault
 
 SUITE = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
-SECURITY = "http://deb.debian.org/debian-security"
 PACKAGES = str.split(
     "systemd systemd-sysv dbus udev kmod linux-image-cloud-amd64 extlinux"  # boots
     " cloud-init cloud-guest-utils openssh-server sudo"  # is initialised and logged in to
@@ -47,14 +45,41 @@ REMOVED = (
 
 
 def sources() -> list[str]:
-    """The lines of sources.list; ``INTEROP_DEBIAN_MIRROR`` and ``..._SECURITY`` name mirrors."""
-    mirror = os.environ.get("INTEROP_DEBIAN_MIRROR", MIRROR)
-    security = os.environ.get("INTEROP_DEBIAN_SECURITY", SECURITY)
-    return [
-        f"deb {mirror} {SUITE} main",
-        f"deb {mirror} {SUITE}-updates main",
-        f"deb {security} {SUITE}-security main",
-    ]
+    """The lines of sources.list: the host's own mirrors, or those that the environment names.
+
+    ``INTEROP_DEBIAN_MIRROR`` and ``INTEROP_DEBIAN_SECURITY`` are for hosts of another release.
+
+    Raises:
+        PlatformFault: neither apt nor the environment knows a mirror of the release.
+    """
+    known = _mirrors()
+    mirror = os.environ.get("INTEROP_DEBIAN_MIRROR") or known.get(SUITE)
+    security = os.environ.get("INTEROP_DEBIAN_SECURITY") or known.get(f"{SUITE}-security")
+    if mirror is None:
+        raise PlatformFault(f"apt has no mirror of {SUITE}: name one in INTEROP_DEBIAN_MIRROR")
+    lines = [f"deb {mirror} {SUITE} main"]
+    if f"{SUITE}-updates" in known or "INTEROP_DEBIAN_MIRROR" in os.environ:
+        lines.append(f"deb {mirror} {SUITE}-updates main")
+    if security is not None:
+        lines.append(f"deb {security} {SUITE}-security main")
+    return lines
+
+
+def _mirrors() -> dict[str, str]:
+    """Release to mirror, as the host's apt is set up; empty where there is no apt."""
+    command = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)"]
+    try:
+        done = subprocess.run(
+            [*command, "Created-By: Packages"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    found: dict[str, str] = {}
+    for line in done.stdout.splitlines():
+        uri, release, component = line.split()
+        if component == "main" and release.startswith(SUITE):
+            found.setdefault(release, uri.rstrip("/"))
+    return found
 
 
 def recipe() -> str:
