@@ -1,1 +1,1 @@
-"""Clocks (time)."""
+"""Time: is the clock right, and do the members agree?"""
