@@ -92,9 +92,12 @@ def check(
     session_file = folder / "session.json"
     session.save(session_file)
     session.checks.touch()
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "HYPOTHESIS_STORAGE_DIRECTORY": ""}
+    environment = {
+        **os.environ,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
+    }
     environment.pop("PYTEST_ADDOPTS", None)
-    environment["HYPOTHESIS_STORAGE_DIRECTORY"] = str(folder / "hypothesis")
     with (folder / "pytest.log").open("ab") as log:
         process = subprocess.Popen(
             command(folder, session_file),

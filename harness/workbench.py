@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harness.inside import Inside
+from harness.inside import PROBE, Inside
 from harness.keys import public_key
 from harness.mask import Masker
 from harness.patience import Patience
@@ -21,7 +21,6 @@ from provisioner.remote import open_remote
 from provisioner.resources import Kind, MachineSpec, Spec
 from provisioner.waiting import wait
 
-PROBE_AT = "/opt/interop/probe.py"
 Note = Callable[[str, str], None]
 
 
@@ -104,9 +103,9 @@ class Workbench:
             interval=(0.3, 2.0),
             lost_ok=10_000,
         )
-        done = inside.remote.run(f"test -s {PROBE_AT}")
+        done = inside.remote.run(f"test -s {PROBE}")
         if done.code != 0:
-            inside.remote.put(self._session.probe.read_bytes(), PROBE_AT, 0o755, sudo=True)
+            inside.remote.put(self._session.probe.read_bytes(), PROBE, 0o755, sudo=True)
         return fresh
 
     def inside(self, member: Member) -> Inside:

@@ -54,15 +54,15 @@ def _cell(cell: Cell | None) -> Text:
     return text
 
 
-def facts(table: Matrix, *, sorts: tuple[str, ...] = ("behaviour", "measurement")) -> Table:
-    """The facts that differ, fact by platform."""
+def facts(table: Matrix) -> Table:
+    """The facts that differ, fact by platform; identities differ anyway and are left out."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     shown.add_column("check", no_wrap=True)
     shown.add_column("fact")
     for name in table.platforms:
         shown.add_column(name, overflow="fold")
     for row in table.facts:
-        if row.differs and row.sort in sorts:
+        if row.differs and row.sort != "identity":
             unit = f" [{row.unit}]" if row.unit else ""
             values = [value if len(value) <= 120 else value[:119] + "…" for value in row.values]
             shown.add_row(row.check, Text(row.name + unit), *(Text(value) for value in values))
