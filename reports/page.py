@@ -56,7 +56,7 @@ def render(
     states = {name: document.states() for name, document in verdicts.items()}
     table = matrix(results, states, catalogue)
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             title=title,
@@ -88,7 +88,7 @@ def _totals(result: Result) -> dict[str, int]:
     return totals
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     """Templates from this package; what is undefined is an error, what is text is escaped."""
 
     def load(name: str) -> str:
