@@ -54,8 +54,8 @@ class Images:
 
     def rootfs(self) -> Path:
         """The folder with the Debian root file system; nobody writes into it."""
-        digest = _digest(rootfs.recipe(), rootfs, *_overlays("rootfs", "common"))
-        with self._made(f"rootfs-{digest}") as (final, fresh):
+        digest = digest_of(rootfs.recipe(), rootfs, *_overlays("rootfs", "common"))
+        with self.made(f"rootfs-{digest}") as (final, fresh):
             if fresh is not None:
                 base = self._packages()
                 self._say("root file system: our configuration")
@@ -66,8 +66,8 @@ class Images:
     def small(self) -> tuple[Path, Path]:
         """Kernel and initrd of the small guest."""
         tree = self.rootfs()
-        digest = _digest(tree.name, small, cpio, *_overlays("common", "small", "initrd"))
-        with self._made(f"small-{digest}") as (final, fresh):
+        digest = digest_of(tree.name, small, cpio, *_overlays("common", "small", "initrd"))
+        with self.made(f"small-{digest}") as (final, fresh):
             if fresh is not None:
                 self._say("small guest: choosing files")
                 self._build_small(tree, fresh)
@@ -82,8 +82,8 @@ class Images:
         if image != "debian-12":
             raise BadRequest(f"image {image!r}: expected debian-12; small comes with the initrd")
         tree = self.rootfs()
-        digest = _digest(tree.name, small, cpio, *_overlays("common", "initrd"))
-        with self._made(f"debian-12-{digest}") as (final, fresh):
+        digest = digest_of(tree.name, small, cpio, *_overlays("common", "initrd"))
+        with self.made(f"debian-12-{digest}") as (final, fresh):
             if fresh is not None:
                 self._say("debian-12: writing the file system")
                 _write(fresh / "boot.initrd", small.initrd(tree))
@@ -115,7 +115,7 @@ class Images:
         return gone
 
     def _packages(self) -> Path:
-        with self._made(f"packages-{_digest(rootfs.recipe())}") as (final, fresh):
+        with self.made(f"packages-{digest_of(rootfs.recipe())}") as (final, fresh):
             if fresh is not None:
                 self._say("debian packages: starting")
                 rootfs.build_packages(fresh, self._say)
@@ -144,10 +144,11 @@ class Images:
             (fresh / name).unlink()
 
     @contextlib.contextmanager
-    def _made(self, name: str) -> Iterator[tuple[Path, Path | None]]:
+    def made(self, name: str) -> Iterator[tuple[Path, Path | None]]:
         """The finished folder *name*; also a fresh one to fill, if nobody has made it yet.
 
-        The fresh one becomes the finished one when the block ends without an error.
+        The fresh one becomes the finished one when the block ends without an error. For recipes of
+        other modules, too; *name* ends in the digest of all that its content depends on.
         """
         final = self.cache / name
         if (final / COMPLETE).exists():
@@ -191,7 +192,7 @@ def _overlays(*names: str) -> Iterator[bytes]:
             yield f"{top}/{name} {executable}\n".encode() + path.read_bytes()
 
 
-def _digest(*parts: str | bytes | ModuleType) -> str:
+def digest_of(*parts: str | bytes | ModuleType) -> str:
     """A short digest of texts, files' contents and the source of modules of ours."""
     total = hashlib.sha256()
     for part in parts:

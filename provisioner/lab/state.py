@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from provisioner.lab.pids import start_time
 from provisioner.lab.space import Space
 
 MARK = "INTEROP_LAB_STATE"  # in the environment of every process of a lab, children included
@@ -38,18 +39,6 @@ class Process:
     def alive(self) -> bool:
         """Whether this very process still runs; a zombie does not."""
         return start_time(self.pid) == self.started
-
-
-def start_time(pid: int) -> int | None:
-    """Start time of a process in clock ticks after boot; None if it is gone or a zombie.
-
-    Source: proc(5), /proc/PID/stat; the command in field 2 may hold spaces and parentheses.
-    """
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])
 
 
 class State:
@@ -91,7 +80,13 @@ class State:
         return started.pid
 
     def start(
-        self, name: str, argv: Sequence[str], *, inside: bool = False
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        inside: bool = False,
+        environment: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
         """Start a process of the lab in a session of its own and note it.
 
@@ -99,13 +94,15 @@ class State:
             name: what it is called in the registry and its log file.
             argv: the command.
             inside: start it within the lab's network namespace.
+            environment: variables it has beside ours.
+            descriptors: open files it inherits under the same numbers, such as sockets.
         """
         command = self.space.inside(argv) if inside else list(argv)
-        environment = {**os.environ, MARK: str(self.path)}
+        variables = {**os.environ, **(environment or {}), MARK: str(self.path)}
         with self.log(name).open("ab") as log:
             started = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment,
-                start_new_session=True, close_fds=True,
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=variables,
+                start_new_session=True, close_fds=True, pass_fds=descriptors,
             )  # fmt: skip
         self.record(name, started.pid)
         return started
