@@ -157,6 +157,7 @@ class PlatformRun:
                 absent=dict(about.absent),
                 declared=dict(self.config.declared),
                 described=described(about),
+                profile=dict(self.config.profile),
             ),
             started=started,
             finished=_now(),

@@ -53,7 +53,10 @@ class CheckRecord(Strict):
 
 
 class PlatformRecord(Strict):
-    """What the platform says it is, and what its owner declares of it."""
+    """What the platform says it is, what its owner declares, and what had to be set for it alone.
+
+    ``profile`` is the platform's own layer of workload parameters.
+    """
 
     name: str
     kind: str
@@ -62,6 +65,7 @@ class PlatformRecord(Strict):
     absent: dict[str, str] = Field(default_factory=dict)
     declared: dict[str, Any] = Field(default_factory=dict)
     described: dict[str, Any] = Field(default_factory=dict)
+    profile: dict[str, Any] = Field(default_factory=dict)
 
 
 class ToolRecord(Strict):
