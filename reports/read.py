@@ -57,14 +57,23 @@ def _json(file: Path) -> Mapping[str, Any]:
         raise BadReport(str(file), "", (error.strerror or str(error)).lower()) from error
     if len(data) > MAX_BYTES:
         raise BadReport(str(file), "", f"larger than {MAX_BYTES} bytes")
+    return parse_object(data, str(file))
+
+
+def parse_object(data: bytes, source: str) -> dict[str, Any]:
+    """The JSON object in *data*; duplicate keys and NaN are refused.
+
+    Raises:
+        BadReport: it is something else.
+    """
     try:
         value = json.loads(
             data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant
         )
     except (ValueError, RecursionError) as error:
-        raise BadReport(str(file), "", f"not JSON: {error}") from error
+        raise BadReport(source, "", f"not JSON: {error}") from error
     if not isinstance(value, dict):
-        raise BadReport(str(file), "", "expected a JSON object")
+        raise BadReport(source, "", "expected a JSON object")
     return value
 
 

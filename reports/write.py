@@ -19,8 +19,13 @@ def write_document(path: Path, document: dict[str, Any]) -> None:
     """
     if path.exists():
         raise WouldChange(str(path), "", "a document is here already and never changes")
+    write_text(path, document_bytes(document).decode())
+
+
+def document_bytes(document: dict[str, Any]) -> bytes:
+    """The file of a document, the same bytes for the same document."""
     text = json.dumps(document, indent=1, ensure_ascii=False, sort_keys=False, allow_nan=False)
-    write_text(path, text + "\n")
+    return (text + "\n").encode()
 
 
 def write_text(path: Path, text: str) -> None:

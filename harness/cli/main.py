@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "judge": ("harness.cli.judge", "judge_command", "Judge results against a guideline."),
     "compare": ("harness.cli.compare", "compare_command", "Compare two results."),
     "report": ("harness.cli.report", "report_command", "Write the report page of results."),
+    "sign": ("harness.cli.sign", "sign_command", "Sign a result and its verdict."),
+    "verify": ("harness.cli.verify", "verify_command", "Say what holds of a signed verdict."),
     "lab": ("harness.cli.lab", "lab_command", "Real platforms on this machine."),
 }
 

@@ -1,0 +1,147 @@
+"""Makes a signed bundle of a result and what it was judged by, or signs one once more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from securesystemslib.signer import CryptoSigner
+
+from harness.attest import bundle
+from harness.attest.rejudge import rejudge, sealed_of, seen_of, tool
+from harness.attest.verify import verify
+from reports.attest.envelope import Sealed
+from reports.attest.keys import openssh
+from reports.attest.statement import GuidelineUsed, ResultPredicate, VerdictPredicate, statement
+from reports.errors import BadReport
+from reports.verdict import VerdictDocument
+from reports.write import document_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is to be judged and signed: files as they lie there, and by what they are judged."""
+
+    evidence: Sequence[Path]
+    guideline: Path
+    program: str
+    at: date
+    waivers: Path | None = None
+    known_failing: Path | None = None
+    strict: bool = False
+    hosts: Sequence[Path] = ()
+    beside: Sequence[Path] = ()
+
+
+def make(
+    case: Case, signer: CryptoSigner, *, days: int, expected: VerdictDocument | None = None
+) -> dict[str, bytes]:
+    """The files of a new bundle. The verdict is computed here, so that it holds when signed.
+
+    Raises:
+        BadDocument: a file cannot be read.
+        BadReport: two files would share a name, or the verdict is not *expected*.
+    """
+    files: dict[str, bytes] = {}
+    names = _names(case)
+    for path, name in names.items():
+        files[name] = path.read_bytes()
+    for path in case.beside:
+        files[path.name] = path.read_bytes()
+    predicate = VerdictPredicate(
+        verdict="inconclusive",
+        level=None,
+        program=case.program,
+        at=case.at.isoformat(),
+        guideline=GuidelineUsed(id="", file=names[case.guideline]),
+        hosts=[GuidelineUsed(id="", file=names[host]) for host in case.hosts],
+        waivers=names[case.waivers] if case.waivers else None,
+        known_failing=names[case.known_failing] if case.known_failing else None,
+        strict=case.strict,
+        evidence=[names[path] for path in case.evidence],
+        valid_from=case.at.isoformat(),
+        valid_until=(case.at + timedelta(days=days)).isoformat(),
+        tool=tool(),
+        signed=datetime.now(UTC).replace(microsecond=0),
+    )
+    with bundle.laid_out(files) as folder:
+        judged = rejudge(folder, predicate, case.at)
+        seen = [seen_of(evidence, files[evidence.source]) for evidence in judged.evidence]
+    if expected is not None and _opinion(expected.dump()) != _opinion(judged.document):
+        raise BadReport(
+            str(case.evidence[0]), "verdict.json", "is not what judging this result comes to"
+        )
+    files[bundle.VERDICT] = document_bytes(judged.document)
+    predicate = predicate.model_copy(
+        update={
+            "verdict": judged.document["verdict"],
+            "level": judged.document["level"],
+            "guideline": GuidelineUsed(id=judged.guideline.id, file=names[case.guideline]),
+        }
+    )
+    about = ResultPredicate(evidence=seen, tool=predicate.tool, signed=predicate.signed)
+    told = {name: files[name] for name in predicate.evidence}
+    told |= {path.name: files[path.name] for path in case.beside}
+    sealed = {
+        bundle.RESULT_ENVELOPE: Sealed.of(statement(told, about)),
+        bundle.VERDICT_ENVELOPE: Sealed.of(statement(files, predicate)),
+    }
+    return _signed(files, sealed, signer)
+
+
+def countersign(files: Mapping[str, bytes], signer: CryptoSigner) -> dict[str, bytes]:
+    """The bundle with one more signature on both statements.
+
+    Raises:
+        BadReport: the bundle is not what it says it is.
+    """
+    lines = verify(files, (), at=None)
+    wrong = next((line for line in lines if line.state == "fails"), None)
+    if wrong is not None:
+        raise BadReport("bundle", wrong.topic, f"{wrong.text}; not signed")
+    return _signed(files, sealed_of(files), signer)
+
+
+def _signed(
+    files: Mapping[str, bytes], sealed: Mapping[str, Sealed], signer: CryptoSigner
+) -> dict[str, bytes]:
+    made = dict(files)
+    for name, one in sealed.items():
+        one.sign(signer)
+        made[name] = one.dump()
+    known = made.get(bundle.SIGNERS, b"").decode().splitlines()
+    lines = sorted({*known, openssh(signer, "key")})
+    made[bundle.SIGNERS] = ("\n".join(lines) + "\n").encode()
+    return made
+
+
+def _names(case: Case) -> dict[Path, str]:
+    """What each file is called in the bundle."""
+    names = {path: path.name for path in case.evidence}
+    fixed = [(case.guideline, "guideline"), (case.waivers, "waivers")]
+    fixed += [(case.known_failing, "known-failing")]
+    fixed += [(host, f"host-{number}") for number, host in enumerate(case.hosts, 1)]
+    for path, name in fixed:
+        if path is not None:
+            names[path] = name + path.suffix  # .gz or not, its content tells what it is
+    taken = [*names.values(), *(path.name for path in case.beside), bundle.VERDICT]
+    taken += [*bundle.ENVELOPES, bundle.SIGNERS]
+    for path, name in names.items():
+        if taken.count(name) > 1 or not bundle.NAME.fullmatch(name):
+            raise BadReport(str(path), "", f"cannot be called {name!r} in a bundle")
+    return names
+
+
+def _opinion(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A verdict without where its evidence lay."""
+    plain = {key: value for key, value in document.items() if key != "evidence"}
+    plain["findings"] = [{**finding, "path": ""} for finding in plain.get("findings", ())]
+    for key in ("items", "flagged_items", "advised_items"):
+        plain[key] = [
+            {name: value for name, value in item.items() if name not in ("evidence", "superseded")}
+            for item in plain.get(key, ())
+        ]
+    return plain
