@@ -26,6 +26,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "report": ("harness.cli.report", "report_command", "Write the report page of results."),
     "sign": ("harness.cli.sign", "sign_command", "Sign a result and its verdict."),
     "verify": ("harness.cli.verify", "verify_command", "Say what holds of a signed verdict."),
+    "kubernetes": (
+        "harness.cli.kubernetes",
+        "kubernetes_command",
+        "Look over a submission to its conformance programme.",
+    ),
     "lab": ("harness.cli.lab", "lab_command", "Real platforms on this machine."),
 }
 
