@@ -24,6 +24,7 @@ from provisioner.lab.state import State
 PLATFORMS: Mapping[str, str] = {
     "metal": "provisioner.lab.metal",
     "aws": "provisioner.lab.aws.serve",
+    "openstack": "provisioner.lab.openstack.serve",
 }
 
 
