@@ -18,7 +18,6 @@ from moto.server import ThreadedMotoServer
 from provisioner.driver import TAG_RUN, Handle, Owner, Status
 from provisioner.drivers.aws import open_driver
 from provisioner.drivers.aws.driver import AwsDriver
-from provisioner.drivers.aws.machine import host_keys
 from provisioner.errors import (
     BadRequest,
     Conflict,
@@ -37,6 +36,7 @@ from provisioner.features import (
     Rules,
     Snapshot,
 )
+from provisioner.hostkeys import host_keys
 from provisioner.platform import PlatformConfig
 from provisioner.resources import (
     AddressSpec,

@@ -22,14 +22,11 @@ from provisioner.drivers.aws.account import (
 from provisioner.drivers.aws.choice import OTHER_NAME, Choice
 from provisioner.drivers.aws.network import subnet_of
 from provisioner.errors import BadRequest, Conflict, NotFound, PlatformError
+from provisioner.hostkeys import host_keys
 from provisioner.resources import Kind, MachineSpec, Resource
 
 USER_DATA_BYTES = 16384  # before encoding; source: EC2 user guide, "user data"
 METADATA_TAG_KEY = re.compile(r"[A-Za-z0-9+\-=.,_:@]+")  # what the metadata service can show
-HOST_KEYS = re.compile(
-    r"-----BEGIN SSH HOST KEY KEYS-----(.*?)-----END SSH HOST KEY KEYS-----", re.DOTALL
-)
-HOST_KEY = re.compile(r"(?:ssh-|ecdsa-)[a-z0-9@.-]+ [A-Za-z0-9+/]+=*")
 
 STATUS = {
     "pending": Status.PENDING,
@@ -40,12 +37,6 @@ STATUS = {
 }
 ASKED_FOR = ("Client.UserInitiatedShutdown", "Client.InstanceInitiatedShutdown", "")
 ALIVE = {"Name": "instance-state-name", "Values": list(STATUS)}
-
-
-def host_keys(console: str) -> tuple[str, ...]:
-    """The host keys that cloud-init prints between two marks, of the last boot that has them."""
-    found = HOST_KEYS.findall(console)
-    return tuple(HOST_KEY.findall(found[-1])) if found else ()
 
 
 class Machines:
