@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import BadRequest, Conflict, PlatformFault, Timeout
-from provisioner.lab import limits, serve
+from provisioner.lab import limits, serve, traces
 from provisioner.lab.broker import Broker
-from provisioner.lab.space import RUN, Space, run
+from provisioner.lab.space import RUN, Space
 from provisioner.lab.state import BULK, State, asked_defects, end
 
 READY_S = 1200.0  # images are built within it when nothing is cached
@@ -99,7 +99,8 @@ def status(space: Space) -> list[Health]:
         elif process.name.startswith("serve-") and state.entry(name) is None:
             health = Health(name=name, state="starting", detail=state.doing(name))
         else:
-            health = Health(name=name, state="ready", detail=f"pid {process.pid}")
+            doing = f", {state.doing(name)}" if process.name.startswith("serve-") else ""
+            health = Health(name=name, state="ready", detail=f"pid {process.pid}{doing}")
         found.append(health)
     return found
 
@@ -116,8 +117,8 @@ def leftovers(space: Space) -> list[str]:
     state = State(space)
     found = [f"process {process.pid} ({process.name})" for process in state.running()]
     found += [f"namespace {name}" for name in space.namespaces()]
-    found += [f"mount {path}" for path in _mounts(space)]
-    found += [f"loop device {device}" for device in _loops(space)]
+    found += [f"mount {path}" for path in traces.mounts(_folders(space))]
+    found += [f"loop device {device}" for device in traces.loops(_folders(space))]
     return found + [f"folder {path}" for path in _folders(space) if path.exists()]
 
 
@@ -195,17 +196,13 @@ def _complaint(state: State, name: str) -> str:
 def _clear(space: Space, *, keep_logs: bool = False) -> list[str]:
     state = State(space)
     left = [f"process {process.pid} ({process.name})" for process in state.end_processes()]
-    for path in _mounts(space):
-        if not _tried("umount", str(path)):
-            _tried("umount", "--lazy", str(path))
-    for device in _loops(space):
-        _tried("losetup", "-d", device)
+    traces.clear(_folders(space))
     space.remove()
     kept = _kept(space)
     shutil.rmtree(kept, ignore_errors=True)
     if keep_logs and (state.path / "log").is_dir():
         (state.path / "log").rename(kept)
-    if not _mounts(space):  # never walk into something still mounted
+    if not traces.mounts(_folders(space)):  # never walk into something still mounted
         for path in _folders(space):
             shutil.rmtree(path, ignore_errors=True)
     if not labs():
@@ -220,37 +217,6 @@ def _kept(space: Space) -> Path:
 
 def _folders(space: Space) -> tuple[Path, Path]:
     return space.state_dir, BULK / space.name
-
-
-def _mounts(space: Space) -> list[Path]:
-    """What is mounted within the lab's folders, the innermost first."""
-    tops = _folders(space)
-    found = []
-    with Path("/proc/self/mountinfo").open(encoding="utf-8") as lines:
-        for line in lines:
-            path = Path(line.split()[4].encode().decode("unicode_escape"))
-            if any(path.is_relative_to(top) for top in tops):
-                found.append(path)
-    return found[::-1]
-
-
-def _loops(space: Space) -> list[str]:
-    """The loop devices whose file is in the lab's folders."""
-    found = []
-    for backing in sorted(Path("/sys/block").glob("loop*/loop/backing_file")):
-        with contextlib.suppress(OSError):
-            file = Path(backing.read_text(encoding="utf-8").strip().removesuffix(" (deleted)"))
-            if any(file.is_relative_to(top) for top in _folders(space)):
-                found.append(f"/dev/{backing.parts[3]}")
-    return found
-
-
-def _tried(*argv: str) -> bool:
-    try:
-        run(*argv)
-    except PlatformFault:
-        return False
-    return True
 
 
 @contextlib.contextmanager
