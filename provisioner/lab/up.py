@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import BadRequest, Conflict, PlatformFault, Timeout
-from provisioner.lab import limits, serve, traces
+from provisioner.lab import cgroups, limits, serve, traces
 from provisioner.lab.broker import Broker
 from provisioner.lab.space import RUN, Space
 from provisioner.lab.state import BULK, State, asked_defects, end
@@ -119,6 +119,7 @@ def leftovers(space: Space) -> list[str]:
     found += [f"namespace {name}" for name in space.namespaces()]
     found += [f"mount {path}" for path in traces.mounts(_folders(space))]
     found += [f"loop device {device}" for device in traces.loops(_folders(space))]
+    found += [f"control group {path}" for path in cgroups.of(space)]
     return found + [f"folder {path}" for path in _folders(space) if path.exists()]
 
 
@@ -129,7 +130,7 @@ def _chosen(only: Sequence[str]) -> list[str]:
             known = ", ".join(serve.PLATFORMS)
             raise BadRequest(f"lab: no platform {name!r}; expected one of {known}")
         if name not in there:
-            raise BadRequest(f"lab: platform {name} is not installed")
+            raise BadRequest(f"lab: {serve.lacking(name) or f'platform {name} is not installed'}")
     return list(dict.fromkeys(only)) or there
 
 
@@ -198,6 +199,7 @@ def _clear(space: Space, *, keep_logs: bool = False) -> list[str]:
     left = [f"process {process.pid} ({process.name})" for process in state.end_processes()]
     traces.clear(_folders(space))
     space.remove()
+    cgroups.remove(space)
     kept = _kept(space)
     shutil.rmtree(kept, ignore_errors=True)
     if keep_logs and (state.path / "log").is_dir():
