@@ -21,8 +21,11 @@ MEASURED = frozenset(
 # What is an address or an id differs between any two machines, and says nothing of behaviour.
 IDENTITY = re.compile(
     r"(?:\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?|(?:[0-9a-f]{2}:){5}[0-9a-f]{2}|[0-9a-f]{32}|SHA256:.+"
-    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f:]*:[0-9a-f:]+|[a-z]+-[0-9a-f]{8,17})"
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f:]*:[0-9a-f:]+"
+    r"|[a-z]+(?:-[a-z]+)*-[0-9a-f]{8,17})"
 )
+# Drawn anew for every run.
+DRAWN = frozenset({"seed", "refused-texts"})
 # The chapters of the suites, in the order in which a reader wants them.
 CHAPTERS = {
     "alloc": "Getting a machine",
@@ -128,7 +131,11 @@ def matrix(
                 ),
             )
         )
-    return Matrix(platforms=names, rows=tuple(rows), facts=tuple(_facts(results)))
+    return Matrix(
+        platforms=names,
+        rows=tuple(rows),
+        facts=tuple(fact_rows([result.checks for result in results])),
+    )
 
 
 def chapter_of(check: str) -> str:
@@ -171,15 +178,15 @@ def _cell(platform: str, records: Sequence[CheckRecord], state: str) -> Cell | N
     )
 
 
-def _facts(results: Sequence[Result]) -> list[FactRow]:
-    """Facts of all platforms, behaviour that differs first."""
+def fact_rows(columns: Sequence[Sequence[CheckRecord]]) -> list[FactRow]:
+    """Facts side by side, one column for each sequence of records; behaviour that differs first."""
     seen: dict[tuple[str, str], list[list[FactRecord]]] = {}
-    for index, result in enumerate(results):
-        for check in result.checks:
+    for index, records in enumerate(columns):
+        for check in records:
             for fact in check.facts:
-                columns = seen.setdefault((check.id, fact.name), [[] for _ in results])
-                columns[index].append(fact)
-    rows = [_fact_row(check, name, columns) for (check, name), columns in seen.items()]
+                row = seen.setdefault((check.id, fact.name), [[] for _ in columns])
+                row[index].append(fact)
+    rows = [_fact_row(check, name, row) for (check, name), row in seen.items()]
     sorts = ("behaviour", "measurement", "identity")
     rows.sort(key=lambda r: (not r.differs, sorts.index(r.sort), check_order(r.check), r.name))
     return rows
@@ -190,7 +197,7 @@ def _fact_row(check: str, name: str, columns: list[list[FactRecord]]) -> FactRow
     unit = next((fact.unit for facts in columns for fact in facts if fact.unit), "") or ""
     if unit in MEASURED:
         sort = "measurement"
-    elif _identifies(columns):
+    elif name in DRAWN or _identifies(columns):
         sort = "identity"
     else:
         sort = "behaviour"

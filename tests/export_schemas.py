@@ -1,4 +1,4 @@
-"""Write guidelines/schema/*.json and the digests of shipped guidelines anew.
+"""Write guidelines/schema/*.json, reports/schema/*.json and the digests of shipped guidelines anew.
 
 Run ``python tests/export_schemas.py`` after changing a model; a test compares the files with it.
 """
@@ -8,11 +8,19 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from guidelines.catalog import load_guideline
 from guidelines.documents import all_schemas
+from reports.compare.comparison import schema as comparison_schema
 
 PACKAGE = Path(__file__).parent.parent / "guidelines"
+REPORTS = Path(__file__).parent.parent / "reports" / "schema"
+
+
+def report_schemas() -> dict[str, dict[str, Any]]:
+    """Return the schemas of the documents of ``reports`` by the name of their file."""
+    return {"comparison-1.json": comparison_schema()}
 
 
 def schema_text(document: object) -> str:
@@ -50,6 +58,8 @@ def main() -> None:
     check_published(sums.read_text(encoding="utf-8") if sums.exists() else "", digest_text())
     for name, document in all_schemas().items():
         (PACKAGE / "schema" / name).write_text(schema_text(document), encoding="utf-8")
+    for name, document in report_schemas().items():
+        (REPORTS / name).write_text(schema_text(document), encoding="utf-8")
     sums.write_text(digest_text(), encoding="utf-8")
 
 
