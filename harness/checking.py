@@ -22,6 +22,9 @@ PRCTL = ctypes.CDLL(None).prctl  # loaded before any fork
 POLL_S = 0.2
 GRACE_S = 180.0  # clean-up of what the checks made, after an interrupt
 
+# No other plugin is loaded: what is installed beside us must not change a run. It also spares
+# pytest from rewriting the assertions of everything that registers a plugin.
+PLUGINS = ("interop", "allure_pytest", "hypothesispytest")
 INI = """[pytest]
 python_files = *.py
 addopts = --strict-markers -p no:cacheprovider
@@ -65,6 +68,7 @@ def command(folder: Path, session_file: Path) -> list[str]:
         "-P",
         "-m",
         "pytest",
+        *(f"-p{plugin}" for plugin in PLUGINS),
         "--pyargs",
         "suites",
         "-c",
@@ -94,7 +98,7 @@ def check(
     session.checks.touch()
     environment = {
         **os.environ,
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
     }
     environment.pop("PYTEST_ADDOPTS", None)

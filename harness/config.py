@@ -15,25 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guidelines.errors import BadDocument
 from provisioner.platform import PlatformConfig
 
 MAX_BYTES = 4 * 1024 * 1024
 REFERENCES = ("env", "file", "cmd")
-OWN_KEYS = ("kind", "emulator", "declared", "profile")
-
-
-class Entry(BaseModel):
-    """One platform as written; keys beyond these belong to the driver of its kind."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    kind: str
-    emulator: bool = False
-    declared: dict[str, Any] = Field(default_factory=dict)
-    profile: dict[str, Any] = Field(default_factory=dict)
+# ours of an entry, with their types; the others belong to the driver of its kind
+OWN_KEYS = {"kind": str, "emulator": bool, "declared": dict, "profile": dict}
+WORDS = {str: "a text", bool: "true or false", dict: "a mapping with texts as keys"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,22 +169,22 @@ def _config(
     where = str(sources[name].file) if name in sources else str(file)
     if not isinstance(entry, dict):
         raise BadDocument(where, f"platforms.{name}", "expected a mapping with the key kind")
-    try:
-        checked = Entry.model_validate(entry)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        message = str(first["msg"]).lower()
-        raise BadDocument(where, f"platforms.{name}.{key}", message) from error
+    if "kind" not in entry:
+        raise BadDocument(where, f"platforms.{name}.kind", "field required")
+    for key, expected in OWN_KEYS.items():
+        value = entry.get(key, expected())
+        odd = isinstance(value, dict) and any(not isinstance(word, str) for word in value)
+        if odd or not isinstance(value, expected):
+            raise BadDocument(where, f"platforms.{name}.{key}", f"expected {WORDS[expected]}")
     settings = {key: value for key, value in entry.items() if key not in OWN_KEYS}
-    declared = {"emulator": checked.emulator, **checked.declared}
+    declared = {"emulator": entry.get("emulator", False), **entry.get("declared", {})}
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
     return PlatformConfig(
         name=name,
-        kind=checked.kind,
+        kind=entry["kind"],
         settings=_resolve(settings, where, f"platforms.{name}", file.parent, secrets),
         declared=declared,
-        profile=checked.profile,
+        profile=entry.get("profile", {}),
         state=state / "interop" / name,
     )
 

@@ -1,25 +1,30 @@
-"""The fixtures suites use; loaded by the plugin only when there is a session."""
+"""The fixtures suites use; loaded by the plugin only when there is a session.
+
+What only some checks need (shells, machines, their libraries) is imported by its fixture.
+"""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
 
 from harness.config import read_platforms
-from harness.inside import Inside
 from harness.patience import Patience
 from harness.recorder import NotApplicable
 from harness.stash import CURRENT, MASKER, OPENED, SESSION
-from harness.workbench import Workbench
-from provisioner.deployment import Member, from_json
 from provisioner.driver import Description, Driver, Owner
 from provisioner.errors import PlatformError
 from provisioner.platform import PlatformConfig, open_driver
 from provisioner.reach import Dialer, dialer_for
+
+if TYPE_CHECKING:
+    from harness.inside import Inside
+    from harness.workbench import Workbench
+    from provisioner.deployment import Member
 
 
 class Observe(Protocol):
@@ -147,6 +152,8 @@ def members(pytestconfig: pytest.Config, subject: Subject) -> tuple[Member, ...]
     lease = pytestconfig.stash[SESSION].lease
     if lease is None:
         pytest.skip("no workload stands in this run")
+    from provisioner.deployment import from_json
+
     deployment = from_json(lease.read_text(encoding="utf-8"), str(lease))
     return tuple(m for m in deployment.members if m.platform == subject.name)
 
@@ -176,6 +183,8 @@ def not_applicable() -> Callable[[str], NoReturn]:
 @pytest.fixture(scope="session")
 def bench(pytestconfig: pytest.Config, subject: Subject, patience: Patience) -> Iterator[Workbench]:
     """Makes machines and other resources for checks, and removes them all at the end."""
+    from harness.workbench import Workbench
+
     session = pytestconfig.stash[SESSION]
     config = pytestconfig
 

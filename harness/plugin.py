@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from harness.stash import CURRENT, MASKER, OPENED, SESSION
+from harness.stash import CURRENT, JOURNAL, MASKER, OPENED, SESSION
 
 COSTS = ("api", "shared", "own")
+CHECK: pytest.StashKey[tuple[str, tuple[str, ...]]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,11 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
     if file is None:
         return
     from harness.mask import Masker
+    from harness.recorder import Journal
     from harness.session import Session
 
     pytest.register_assert_rewrite("suites")
     config.stash[SESSION] = Session.load(file)
     config.stash[MASKER] = Masker()
+    config.stash[JOURNAL] = Journal(config.stash[SESSION].checks)
+    config.add_cleanup(config.stash[JOURNAL].close)
     config.pluginmanager.import_plugin("harness.fixtures")
 
 
@@ -65,8 +69,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     dropped: list[pytest.Item] = []
     for item in items:
         check = check_of(item)
-        wanted = check is not None and (not chosen or check[0] in chosen)
-        (kept if wanted else dropped).append(item)
+        if check is not None and (not chosen or check[0] in chosen):
+            item.stash[CHECK] = check
+            kept.append(item)
+        else:
+            dropped.append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
     items[:] = sorted(kept, key=_cost)
@@ -85,12 +92,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         return
     from harness.recorder import NotApplicable, begin
 
-    check = check_of(item)
-    assert check is not None  # noqa: S101 - others were deselected
-    draft = begin(item, check[0])
-    item.config.stash[CURRENT] = draft
+    id_, needs = item.stash[CHECK]  # what has none was deselected
+    item.config.stash[CURRENT] = begin(item, id_)
     description = item.config.stash[OPENED].description()
-    for feature in check[1]:
+    for feature in needs:
         if feature not in description.features:
             why = description.absent.get(feature, "the platform's description does not offer it")
             raise NotApplicable(f"no {feature}: {why}")
@@ -100,14 +105,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Iterator[Any]:
     """Take each phase into the record, and write it after the last one."""
     report = yield
-    session = item.config.stash.get(SESSION, None)
-    if session is None:
+    if item.config.stash.get(SESSION, None) is None:
         return report
-    from harness.recorder import DRAFT, append, settle
+    from harness.recorder import DRAFT, settle
 
     draft = item.stash.get(DRAFT, None)
     if draft is not None:
         settle(draft, call)
         if call.when == "teardown":
-            append(session.checks, draft.record(item.config.stash[MASKER]))
+            item.config.stash[JOURNAL].append(draft.record(item.config.stash[MASKER]))
     return report

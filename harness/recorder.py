@@ -16,6 +16,7 @@ from provisioner.errors import COULD_NOT_TELL, PlatformError
 
 EVIDENCE_CHARS = 16_000  # of one text; what is cut says so
 REASON_CHARS = 2_000
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class NotApplicable(Skipped):
@@ -125,10 +126,20 @@ def settle(draft: Draft, call: pytest.CallInfo[Any]) -> None:
         draft.note("traceback", str(call.excinfo.getrepr(style="short")))
 
 
-def append(file: Path, record: dict[str, Any]) -> None:
-    """Add one record to the run's file of checks, on disk before the next check starts."""
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+class Journal:
+    """The run's file of checks. A record is in it before the next check starts, crash or not."""
+
+    def __init__(self, file: Path) -> None:
+        self._stream = file.open("ab", buffering=0)
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Add one record, in one write."""
+        line = _encode(record) + "\n"
+        self._stream.write(line.encode("utf-8", "backslashreplace"))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._stream.close()
 
 
 def _text(text: str) -> str:

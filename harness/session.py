@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
 
-
-class Session(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
     """Everything the checking process needs to know.
 
     Attributes:
@@ -25,8 +26,6 @@ class Session(BaseModel):
         probe: the probe's file, installed in every machine that is checked.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     run: str
     expires: str
     platform: str
@@ -42,8 +41,13 @@ class Session(BaseModel):
     @classmethod
     def load(cls, file: Path) -> Self:
         """Read the file the run wrote."""
-        return cls.model_validate_json(file.read_bytes())
+        told = json.loads(file.read_bytes())
+        for name in ("ledger", "checks", "key", "probe"):
+            told[name] = Path(told[name])
+        told["platforms"] = [Path(name) for name in told["platforms"]]
+        told["lease"] = told["lease"] and Path(told["lease"])
+        return cls(**told)
 
     def save(self, file: Path) -> None:
         """Write it for the pytest process."""
-        file.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        file.write_text(json.dumps(asdict(self), default=str, indent=1), encoding="utf-8")

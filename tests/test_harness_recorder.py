@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.mask import MASK, Masker
-from harness.recorder import EVIDENCE_CHARS, Draft, NotApplicable, append, settle
+from harness.recorder import EVIDENCE_CHARS, Draft, Journal, NotApplicable, settle
 from provisioner.errors import BadRequest, Lost, PlatformFault, Quota, Throttled, Unauthorized
 
 
@@ -124,7 +124,12 @@ def test_records_are_one_line_each(tmp_path: Path) -> None:
     file = tmp_path / "checks.jsonl"
     made = draft()
     made.reason = "two\nlines"
-    append(file, made.record(Masker()))
-    append(file, made.record(Masker()))
+    journal = Journal(file)
 
-    assert len(file.read_text().splitlines()) == 2
+    journal.append(made.record(Masker()))
+    made.reason = "half a \ud800 pair"
+    journal.append(made.record(Masker()))
+
+    lines = file.read_text(encoding="utf-8").splitlines()  # a crash now would lose nothing
+    assert [json.loads(line)["reason"][:4] for line in lines] == ["two\n", "half"]
+    journal.close()
