@@ -211,9 +211,9 @@ def asked_defects() -> list[str]:
     return [item for item in items if item]
 
 
-def marked(path: Path) -> set[int]:
+def marked(path: Path, mark: str = MARK) -> set[int]:
     """The processes whose environment carries the mark of the lab at *path*."""
-    needle = f"{MARK}={path}".encode()
+    needle = f"{mark}={path}".encode()
     found = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():

@@ -16,8 +16,10 @@ File = Mapping[str, Section]
 
 DOMAIN = "novalocal"  # of the guests' names, in nova's metadata and neutron's DNS alike
 DRIVER = "interop.LabDriver"  # the runner puts our virt module where nova looks
-GUEST_CLOUD = "interop-lab"
+MEMBER_CLOUD = "interop-lab"
 ADMIN_CLOUD = "interop-lab-admin"
+ROUTERS = "provisioner.lab.openstack.net.routers.LabRouters"
+NET = Path(__file__).parent / "net"
 MEMBER = "harness"  # user and project of platforms.yaml
 USERS = ("nova", "neutron", "glance", "placement", "cinder")
 SECRETS = (*USERS, "admin", MEMBER, "metadata")
@@ -45,7 +47,7 @@ def render(place: Place, secrets: Mapping[str, str]) -> dict[str, str]:
         "etc/neutron/neutron.conf": text(_neutron(place, secrets)),
         "etc/nova/nova.conf": text(_nova(place, secrets)),
         "etc/cinder/cinder.conf": text(_cinder(place, secrets)),
-        "clouds.yaml": _cloud(place, GUEST_CLOUD, MEMBER, MEMBER, secrets[MEMBER]),
+        "clouds.yaml": _cloud(place, MEMBER_CLOUD, MEMBER, MEMBER, secrets[MEMBER]),
         "admin-clouds.yaml": _cloud(place, ADMIN_CLOUD, "admin", "admin", secrets["admin"]),
     }
 
@@ -176,7 +178,7 @@ def _neutron(place: Place, secrets: Mapping[str, str]) -> File:
             **_default(place, "neutron"),
             "host": NODE,
             "core_plugin": "ml2",
-            "service_plugins": "router",
+            "service_plugins": ROUTERS if (NET / "routers.py").exists() else "router",
             "transport_url": "fake://",
             "auth_strategy": "keystone",
             "api_paste_config": place.venv / "etc" / "neutron" / "api-paste.ini",
@@ -189,12 +191,13 @@ def _neutron(place: Place, secrets: Mapping[str, str]) -> File:
         },
         "database": _database(place, "neutron"),
         "ml2": {
-            "type_drivers": "flat,vlan,local",
-            "project_network_types": "local",
+            "type_drivers": "flat,vxlan",
+            "project_network_types": "vxlan",
             "mechanism_drivers": "interop",
             "extension_drivers": "port_security,dns",
         },
         "ml2_type_flat": {"flat_networks": PHYSICAL},
+        "ml2_type_vxlan": {"vni_ranges": "1:4000"},  # each is a row of a table
         "securitygroup": {"enable_security_group": True},
         "keystone_authtoken": _guard(place, "neutron", secrets),
         "nova": {**_login(place, "nova", secrets), **region},

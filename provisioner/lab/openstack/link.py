@@ -10,9 +10,11 @@ from pathlib import Path
 
 import provisioner
 
-ENTRY_POINTS = """\
+NET = Path(__file__).parent / "net"
+MECHANISM = "net.driver" if (NET / "driver.py").exists() else "binding"
+ENTRY_POINTS = f"""\
 [neutron.ml2.mechanism_drivers]
-interop = provisioner.lab.openstack.binding:LabDriver
+interop = provisioner.lab.openstack.{MECHANISM}:LabDriver
 """
 METADATA = "Metadata-Version: 2.1\nName: interop-lab-openstack\nVersion: 0\n"
 

@@ -153,8 +153,6 @@ def cinder(place: Place, listening: Listening) -> None:
 
 def _put_driver() -> None:
     """Let nova find our driver: it looks for ``compute_driver`` below ``nova.virt`` only."""
-    import nova.virt
-
     ours = "provisioner.lab.openstack.virt"
     if find_spec(ours) is None:
         from nova.virt import fake

@@ -1,4 +1,4 @@
-"""The services' empty databases, made once: ``python -P -m provisioner.lab.openstack.schemas STEP``.
+"""The services' empty databases, made once: ``python -P -m …lab.openstack.schemas STEP``.
 
 It runs with the services' own interpreter. Each STEP is one process, for the same reason as in
 ``runner``; ``BRANCHES`` tells which steps follow each other and which may run side by side.

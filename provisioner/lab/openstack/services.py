@@ -28,7 +28,6 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "cinder": ("cinder",),
 }
 BACKLOG = 256
-STEADY_S = 60.0  # one that ran so long may die and be started again at once
 PATIENCE_S = 5.0  # from one try to the next of one that does not run
 LEAVE_S = 5.0
 GENTLE = {
@@ -90,20 +89,24 @@ class Services:
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._started: dict[str, float] = {}
-        self.deaths: dict[str, int] = {}
+        self._deaths: dict[str, int] = {}
 
     def python(self, module: str, *arguments: str) -> list[str]:
         """The command that runs a module of ours with the services' interpreter."""
         return [str(self._place.venv / "bin" / "python"), "-P", "-m", module, *arguments]
 
-    def once(self, name: str, module: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start something that ends by itself; its words go to the log ``openstack-NAME``."""
+    def begin_schema(self, step: str) -> subprocess.Popen[bytes]:
+        """Start one step of ``schemas``; what it says is in the log ``openstack-schema-STEP``."""
         return self._state.start(
-            f"openstack-{name}",
-            self.python(module, *arguments),
+            f"openstack-schema-{step}",
+            self.python("provisioner.lab.openstack.schemas", step),
             inside=True,
             environment=self._variables,
         )
+
+    def forget(self, name: str) -> None:
+        """Strike a process that ended as it should."""
+        self._state.forget(f"openstack-{name}")
 
     def start(self, *names: str) -> None:
         """Start some of ``PROCESSES``."""
@@ -135,11 +138,17 @@ class Services:
             if now - self._started[name] < PATIENCE_S:
                 continue
             code = self._running[name].returncode
-            self.deaths[name] = self.deaths.get(name, 0) + 1
+            self._deaths[name] = self._deaths.get(name, 0) + 1
             LOG.warning("%s ended (%s): starting it again", name, code)
             self.start(name)
             mended.append(name)
         return mended
+
+    def troubles(self) -> list[str]:
+        """What there is to say of the services, one item each; nothing when all is well."""
+        found = [f"{name} is down: {self.complaint(name)}" for name in self.dead()]
+        times = sorted(self._deaths.items())
+        return found + [f"{name} was started again {count} times" for name, count in times]
 
     def answer(self, timeout_s: float, *names: str) -> None:
         """Return once these APIs answer.

@@ -1,8 +1,8 @@
 """sqlite under threaded services: a writer takes the lock when its transaction begins.
 
 oslo.db begins every transaction of sqlite deferred. One that reads first and writes later then
-dies at once with "database is locked" when another connection wrote in between (SQLITE_BUSY_SNAPSHOT,
-https://www.sqlite.org/rescode.html#busy_snapshot), whatever its timeout, and nobody tries again.
+dies at once with "database is locked" when another connection wrote in between, whatever its
+timeout (https://www.sqlite.org/rescode.html#busy_snapshot), and nobody tries again.
 oslo.db knows which transactions are to write: those begin IMMEDIATE, which waits for the lock;
 readers stay deferred and, with a write-ahead log, never block.
 """
@@ -19,9 +19,9 @@ OPTION = "interop_writer"
 
 def install() -> None:
     """Change oslo.db in this process, before any service has opened its database."""
-    factory = enginefacade._TransactionFactory  # noqa: SLF001 - there is no public seam
-    writer = enginefacade._WRITER  # noqa: SLF001
-    make_session, make_connection = factory._create_session, factory._create_connection  # noqa: SLF001
+    factory = enginefacade._TransactionFactory
+    writer = enginefacade._WRITER
+    make_session, make_connection = factory._create_session, factory._create_connection
 
     def engine(self: Any) -> Any:
         if not self._started:
@@ -36,8 +36,8 @@ def install() -> None:
     def connection(self: Any, mode: Any) -> Any:
         return engine(self).connect() if mode is writer else make_connection(self, mode)
 
-    factory._create_session = session  # noqa: SLF001
-    factory._create_connection = connection  # noqa: SLF001
+    factory._create_session = session
+    factory._create_connection = connection
     # listeners of the class run before those of an engine, which is where oslo.db's are
     sqlalchemy.event.listen(sqlalchemy.engine.Engine, "begin", _begin)
 
