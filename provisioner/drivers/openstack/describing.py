@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
-
-import openstack.version
 
 from provisioner.driver import Description
 from provisioner.drivers.openstack.asking import USER_DATA_BYTES
@@ -135,7 +134,7 @@ def _quota(cloud: Cloud) -> dict[str, float]:
 def _versions(cloud: Cloud) -> dict[str, str]:
     """What each service says it speaks, and what we speak with it."""
     found = {name: cloud.versions(name) for name in SERVICES if cloud.has(name)}
-    return found | {"openstacksdk": str(openstack.version.__version__)}
+    return found | {"openstacksdk": version("openstacksdk")}
 
 
 def _facts(cloud: Cloud, external: Mapping[str, Any] | None) -> dict[str, Any]:
