@@ -39,6 +39,7 @@ MODULES = {
     "werkzeug": "lab",
     "cryptography": "lab",
     "boto3": "aws",
+    "openstack": "openstack",
     "pyghmi": "metal",
 }
 FREE_GIB = 6

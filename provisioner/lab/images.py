@@ -105,14 +105,18 @@ class Images:
 
     def prune(self) -> list[str]:
         """Remove what no current recipe makes; returns the names. Nobody may be using them."""
-        tree = self.rootfs()
-        kept = {tree.name, self._packages().name, self.small()[0].parent.name,
-                self.disk().parent.name}  # fmt: skip
-        gone = [name for name, _ in self.status() if name not in kept]
-        gone += [path.name for path in self.cache.glob(".*.part")]
+        self.small()
+        self.disk()  # with what they are made of these are the last used of their kind now
+        gone = self.outdated() + [path.name for path in self.cache.glob(".*.part")]
         for name in gone:
             shutil.rmtree(self.cache / name)
         return gone
+
+    def outdated(self) -> list[str]:
+        """Of each kind all but the one that was asked for last; the digest is no part of a kind."""
+        done = sorted(self.cache.glob(f"*/{COMPLETE}"), key=lambda path: path.stat().st_mtime_ns)
+        last = {path.parent.name.rpartition("-")[0]: path.parent.name for path in done}
+        return sorted({path.parent.name for path in done} - set(last.values()))
 
     def _packages(self) -> Path:
         with self.made(f"packages-{digest_of(rootfs.recipe())}") as (final, fresh):
@@ -152,6 +156,7 @@ class Images:
         """
         final = self.cache / name
         if (final / COMPLETE).exists():
+            (final / COMPLETE).touch()  # it is in use, says its time
             yield final, None
             return
         try:

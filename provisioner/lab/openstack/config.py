@@ -19,10 +19,11 @@ DRIVER = "interop.LabDriver"  # the runner puts our virt module where nova looks
 MEMBER_CLOUD = "interop-lab"
 ADMIN_CLOUD = "interop-lab-admin"
 ROUTERS = "provisioner.lab.openstack.net.routers.LabRouters"
-NET = Path(__file__).parent / "net"
 MEMBER = "harness"  # user and project of platforms.yaml
+# More users of the same standing, a project each, for checks of what tenants see of each other.
+MEMBERS = (MEMBER, "tenant-1", "tenant-2", "tenant-3")
 USERS = ("nova", "neutron", "glance", "placement", "cinder")
-SECRETS = (*USERS, "admin", MEMBER, "metadata")
+SECRETS = (*USERS, "admin", *MEMBERS, "metadata")
 
 
 def text(file: File) -> str:
@@ -47,8 +48,8 @@ def render(place: Place, secrets: Mapping[str, str]) -> dict[str, str]:
         "etc/neutron/neutron.conf": text(_neutron(place, secrets)),
         "etc/nova/nova.conf": text(_nova(place, secrets)),
         "etc/cinder/cinder.conf": text(_cinder(place, secrets)),
-        "clouds.yaml": _cloud(place, MEMBER_CLOUD, MEMBER, MEMBER, secrets[MEMBER]),
-        "admin-clouds.yaml": _cloud(place, ADMIN_CLOUD, "admin", "admin", secrets["admin"]),
+        "clouds.yaml": _clouds(place, _entries(), secrets),
+        "admin-clouds.yaml": _clouds(place, {ADMIN_CLOUD: "admin"}, secrets),
     }
 
 
@@ -56,13 +57,13 @@ def write(place: Place, secrets: Mapping[str, str]) -> None:
     """Write them, each readable for its owner alone, and make the folders they name."""
     for name, content in render(place, secrets).items():
         private(place.folder / name, content)
-    for service in (*USERS, "keystone"):
-        (place.folder / "locks" / service).mkdir(parents=True, exist_ok=True)
-        (place.disks / "state" / service).mkdir(parents=True, exist_ok=True)
+    for user in (*USERS, "keystone"):
+        (place.folder / "locks" / user).mkdir(parents=True, exist_ok=True)
+        (place.disks / "state" / user).mkdir(parents=True, exist_ok=True)
     for folder in (place.databases, place.images, place.instances, place.volumes):
         folder.mkdir(parents=True, exist_ok=True)
-    for folder in ("glance-staging", "glance-tasks"):
-        (place.disks / "state" / folder).mkdir(exist_ok=True)
+    for name in ("glance-staging", "glance-tasks"):
+        (place.disks / "state" / name).mkdir(exist_ok=True)
 
 
 def private(path: Path, content: str) -> None:
@@ -178,7 +179,7 @@ def _neutron(place: Place, secrets: Mapping[str, str]) -> File:
             **_default(place, "neutron"),
             "host": NODE,
             "core_plugin": "ml2",
-            "service_plugins": ROUTERS if (NET / "routers.py").exists() else "router",
+            "service_plugins": ROUTERS,
             "transport_url": "fake://",
             "auth_strategy": "keystone",
             "api_paste_config": place.venv / "etc" / "neutron" / "api-paste.ini",
@@ -199,6 +200,15 @@ def _neutron(place: Place, secrets: Mapping[str, str]) -> File:
         "ml2_type_flat": {"flat_networks": PHYSICAL},
         "ml2_type_vxlan": {"vni_ranges": "1:4000"},  # each is a row of a table
         "securitygroup": {"enable_security_group": True},
+        # several runs side by side, each with groups and networks of its own
+        "quotas": {
+            "quota_network": 100,
+            "quota_subnet": 100,
+            "quota_port": 500,
+            "quota_router": 50,
+            "quota_security_group": 100,
+            "quota_security_group_rule": 1000,
+        },
         "keystone_authtoken": _guard(place, "neutron", secrets),
         "nova": {**_login(place, "nova", secrets), **region},
         "placement": {**_login(place, "placement", secrets), **region},
@@ -290,18 +300,26 @@ def _cinder(place: Place, secrets: Mapping[str, str]) -> File:
     }
 
 
-def _cloud(place: Place, cloud: str, user: str, project: str, password: str) -> str:
-    """One entry of a clouds.yaml; the passwords are hexadecimal digits."""
-    return f"""clouds:
+def _entries() -> dict[str, str]:
+    """Entry of clouds.yaml -> user, who has a project of the same name."""
+    return {MEMBER_CLOUD: MEMBER} | {f"{MEMBER_CLOUD}-{name}": name for name in MEMBERS[1:]}
+
+
+def _clouds(place: Place, entries: Mapping[str, str], secrets: Mapping[str, str]) -> str:
+    """A clouds.yaml; the passwords are hexadecimal digits."""
+    return "clouds:\n" + "".join(
+        f"""\
   {cloud}:
     auth_type: password
     auth:
       auth_url: "{place.url("keystone")}/v3"
       username: {user}
-      password: "{password}"
-      project_name: {project}
+      password: "{secrets[user]}"
+      project_name: {user}
       user_domain_name: Default
       project_domain_name: Default
     region_name: {REGION}
     identity_api_version: 3
 """
+        for cloud, user in entries.items()
+    )

@@ -10,11 +10,9 @@ from pathlib import Path
 
 import provisioner
 
-NET = Path(__file__).parent / "net"
-MECHANISM = "net.driver" if (NET / "driver.py").exists() else "binding"
-ENTRY_POINTS = f"""\
+ENTRY_POINTS = """\
 [neutron.ml2.mechanism_drivers]
-interop = provisioner.lab.openstack.{MECHANISM}:LabDriver
+interop = provisioner.lab.openstack.net.driver:LabDriver
 """
 METADATA = "Metadata-Version: 2.1\nName: interop-lab-openstack\nVersion: 0\n"
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from provisioner.lab import traces
 from provisioner.lab.openstack.place import VARIABLE
+from provisioner.lab.pids import start_time
 from provisioner.lab.space import Space, run
-from provisioner.lab.state import Process, State, end, marked, start_time
+from provisioner.lab.state import Process, State, end, marked
 
 KINDS = ("net", "router", "vm")  # of namespaces: interop-LAB--KIND-ID
 LEAVE_S = 2.0

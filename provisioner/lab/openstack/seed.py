@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.lab.openstack.config import MEMBER, USERS
+from provisioner.lab.openstack.config import MEMBERS, USERS
 from provisioner.lab.openstack.place import (
     FLOATING,
     OUTSIDE,
@@ -88,11 +88,12 @@ def identity(cloud: Any, place: Place, secrets: Mapping[str, str]) -> None:
         user = keystone.create_user(name=name, password=secrets[name], domain_id=domain)
         for role in ("admin", "service"):
             keystone.assign_project_role_to_user(services, user, roles[role])
-    project = keystone.create_project(
-        name=MEMBER, domain_id=domain, description="the harness's own; no administrator"
-    )
-    user = keystone.create_user(name=MEMBER, password=secrets[MEMBER], domain_id=domain)
-    keystone.assign_project_role_to_user(project, user, roles["member"])
+    for name in MEMBERS:
+        project = keystone.create_project(
+            name=name, domain_id=domain, description="an ordinary one, without an administrator"
+        )
+        user = keystone.create_user(name=name, password=secrets[name], domain_id=domain)
+        keystone.assign_project_role_to_user(project, user, roles["member"])
     for name, (kind, path) in CATALOGUE.items():
         service = keystone.create_service(name=name, type=kind)
         keystone.create_endpoint(

@@ -147,8 +147,10 @@ class Services:
     def troubles(self) -> list[str]:
         """What there is to say of the services, one item each; nothing when all is well."""
         found = [f"{name} is down: {self.complaint(name)}" for name in self.dead()]
-        times = sorted(self._deaths.items())
-        return found + [f"{name} was started again {count} times" for name, count in times]
+        if self._deaths:
+            times = (f"{name} ({count})" for name, count in sorted(self._deaths.items()))
+            found.append(f"started again: {' '.join(times)}")
+        return found
 
     def answer(self, timeout_s: float, *names: str) -> None:
         """Return once these APIs answer.
