@@ -16,7 +16,28 @@ class Defect:
     checks: tuple[str, ...]
 
 
-DEFECTS: Mapping[str, Defect] = {}
+DEFECTS: Mapping[str, Defect] = {
+    "firewall-filters-nothing": Defect(
+        says="security groups are accepted and ignored",
+        checks=("fw-01", "fw-02", "fw-03"),
+    ),
+    "wrong-hostname": Defect(
+        says="DHCP and the resolver give each port a name that the API does not tell",
+        checks=("net-09", "net-10"),
+    ),
+    "metadata-wrong-instance": Defect(
+        says="metadata answers for another server than the one that asks",
+        checks=("meta-01",),
+    ),
+    "dhcp-wrong-mtu": Defect(
+        says="DHCP tells 50 bytes more than the network carries, as if it were no overlay",
+        checks=("path-02",),
+    ),
+    "no-floating-nat": Defect(
+        says="floating addresses are called active and lead nowhere",
+        checks=("alloc-06",),
+    ),
+}
 
 
 def known(names: Iterable[str]) -> frozenset[str]:

@@ -149,7 +149,7 @@ class Fabric:
 
     def _serve(self, network: Network, namespace: str, world: World) -> None:
         wrong = "wrong-hostname" in self._defects
-        mtu = network.mtu - 200 if "dhcp-wrong-mtu" in self._defects else network.mtu
+        mtu = network.mtu + 50 if "dhcp-wrong-mtu" in self._defects else network.mtu
         files = {
             "dnsmasq.conf": leases.configuration(network, self._servers.folder(network.id), DOMAIN),
             leases.HOSTS: leases.hosts(network, world, DOMAIN, wrong=wrong),
