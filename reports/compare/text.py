@@ -90,16 +90,16 @@ def terminal(comparison: Comparison) -> Lines:
 
 def markdown(comparison: Comparison) -> str:
     """The same as markdown, for a CI summary; every word from a result is escaped."""
-    lines = ["## Interop comparison", "", _escape(summary(comparison)), ""]
+    lines = ["## Interop comparison", "", escape(summary(comparison)), ""]
     for table in tables(comparison):
-        lines += [f"### {_escape(table.title)}", ""]
+        lines += [f"### {escape(table.title)}", ""]
         if table.note:
-            lines += [_escape(table.note), ""]
+            lines += [escape(table.note), ""]
         if table.rows:
-            lines.append("| " + " | ".join(_escape(c) for c in table.columns) + " |")
+            lines.append("| " + " | ".join(escape(c) for c in table.columns) + " |")
             lines.append("|" + " --- |" * len(table.columns))
             lines += [
-                "| " + " | ".join(_escape(cell) for cell in _marked(row)) + " |"
+                "| " + " | ".join(escape(cell) for cell in _marked(row)) + " |"
                 for row in table.rows
             ]
             lines.append("")
@@ -265,7 +265,8 @@ def _marked(row: Sequence[str]) -> list[str]:
     return [f"{mark} {row[0]}" if mark else row[0], *row[1:]]
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """*text* as one line of markdown that means nothing but itself, and calls nobody."""
     line = " ".join(text.split())
     for mark in ("\\", "|", "<", ">", "*", "_", "`", "[", "]", "!", "#"):
         line = line.replace(mark, f"\\{mark}")

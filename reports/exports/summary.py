@@ -1,0 +1,120 @@
+"""Results as a markdown summary, as annotations of a build, and as a sheet of facts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from reports.compare.spreadsheet import written
+from reports.compare.text import escape
+from reports.exports.entries import Entry, entries, first_line
+from reports.page import MARKS
+from reports.subject import About, Subject
+
+FACTS = ("platform", "run", "finished", "check", "fact", "value", "unit", "source", "member")
+MOST = 50  # rows of a summary; the rest is counted
+
+
+def markdown(subjects: Sequence[Subject], about: Mapping[str, About]) -> str:
+    """A summary for a build's page: the verdicts, then what did not pass."""
+    lines = [
+        "## Interop",
+        "",
+        "| platform | verdict | level | required items |",
+        "|" + " --- |" * 4,
+    ]
+    lines += [_verdict(subject) for subject in subjects]
+    for subject in subjects:
+        lines += ["", *_findings(subject, entries(subject, about))]
+    return "\n".join(lines) + "\n"
+
+
+def github(subjects: Sequence[Subject], about: Mapping[str, About]) -> str:
+    """Workflow commands of GitHub Actions, which become annotations of the build.
+
+    An error for each required check that is not met, a warning for what could not be told or is
+    only advised, a notice for the verdict.
+
+    Source: GitHub documentation, "Workflow commands for GitHub Actions".
+    """
+    lines = []
+    for subject in subjects:
+        for entry in entries(subject, about):
+            if entry.state in ("passed", "not-applicable", "waived"):
+                continue
+            if entry.state in ("missing", "skipped") and not entry.required:
+                continue
+            word = (
+                "error"
+                if entry.against or (entry.required and entry.state == "failed")
+                else "warning"
+            )
+            title = f"{entry.id} {entry.state} on {subject.label}"
+            text = "\n".join(part for part in (entry.title, entry.reason) if part)
+            lines.append(f"::{word} title={_property(title)}::{_data(text or entry.state)}")
+        judgement = subject.judgement
+        if judgement is not None:
+            text = (
+                f"{subject.label}: {judgement.verdict} by {judgement.guideline} {judgement.program}"
+            )
+            lines.append(f"::notice title=Interop::{_data(text)}")
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def facts_csv(subjects: Sequence[Subject]) -> str:
+    """Every observed fact, one a line; values are JSON where they are not plain words."""
+    lines: list[Sequence[object]] = [FACTS]
+    for subject in subjects:
+        lines += [
+            (
+                subject.platform,
+                subject.run,
+                subject.finished,
+                record.id,
+                fact.name,
+                fact.value if isinstance(fact.value, str) else json.dumps(fact.value),
+                fact.unit or "",
+                fact.source,
+                fact.member or "",
+            )
+            for record in subject.records
+            for fact in record.facts
+        ]
+    return written(lines)
+
+
+def _verdict(subject: Subject) -> str:
+    judgement = subject.judgement
+    if judgement is None:
+        return f"| {escape(subject.label)} | not judged | | |"
+    level = "none" if judgement.level is None else str(judgement.level)
+    states = [f"{n} {word.replace('_', ' ')}" for word, n in judgement.counts.items() if n]
+    mark = f"{MARKS[judgement.verdict]} {judgement.verdict}"
+    return f"| {escape(subject.label)} | {mark} | {level} | {escape(', '.join(states))} |"
+
+
+def _findings(subject: Subject, items: Sequence[Entry]) -> list[str]:
+    open_ = [e for e in items if e.state not in ("passed", "not-applicable")]
+    lines = [f"### {escape(subject.label)}", ""]
+    if not subject.complete:
+        lines += [f"**Did not finish:** {escape(subject.incomplete or 'no reason given')}", ""]
+    if not open_:
+        return [*lines, "Everything that applies passed."]
+    open_.sort(key=lambda entry: not entry.required)
+    lines += ["| state | check | requirement | reason |", "|" + " --- |" * 4]
+    for entry in open_[:MOST]:
+        state = f"{MARKS.get(entry.state, '?')} {entry.state}"
+        state += "" if entry.required else ", advisory"
+        words = (state, entry.id, entry.title, first_line(entry.reason))
+        lines.append("| " + " | ".join(escape(word) for word in words) + " |")
+    if len(open_) > MOST:
+        lines += ["", f"and {len(open_) - MOST} more"]
+    return lines
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

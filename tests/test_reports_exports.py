@@ -1,0 +1,360 @@
+"""Exports: each is valid by its own schema, and says what our states mean and nothing better."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import xmlschema
+from defusedxml import ElementTree
+from oscal_bindings.parser import parse_oscal
+
+from guidelines.results import load_results
+from reports.compare.table import STATES
+from reports.exports.allure import allure
+from reports.exports.ctrf import ctrf
+from reports.exports.oscal import oscal, token
+from reports.exports.sarif import sarif
+from reports.exports.summary import facts_csv, github, markdown
+from reports.junit import suites
+from reports.result import CheckRecord, EvidenceRecord, FactRecord
+from reports.subject import About, ItemState, Judgement, Subject
+
+SCHEMAS = Path(__file__).parent / "data" / "schemas"
+DIGEST = "sha256:" + "0" * 64
+NOW = "2026-11-21T03:00:00.000+00:00"
+BAD = "]]> <b>&\x00\x1b|`*\n::error::forged\n%0A https://x 😀"
+
+
+def record(id_: str, outcome: str, reason: str = "") -> CheckRecord:
+    return CheckRecord(
+        id=id_,
+        title=f"Title of {id_}",
+        test=f"suites.x::{id_}",
+        outcome=outcome,  # type: ignore[arg-type]
+        reason=reason,
+        started=NOW,
+        seconds=1.5,
+        facts=[FactRecord(name="arp", value=["a", BAD], source="guest", member="m-1")],
+        evidence=[EvidenceRecord(title=f"$ {BAD}", text=BAD)],
+    )
+
+
+# One check in each state a required item can have, and one that is only advised.
+OUTCOMES = {"failed": "failed", "blocked": "blocked", "skipped": "skipped", "waived": "failed",
+            "not-applicable": "not-applicable", "passed": "passed"}  # fmt: skip
+
+
+def subject(
+    states: Mapping[str, str], name: str = "cloud", *, judged: bool = True, **more: Any
+) -> Subject:
+    items = {
+        id_: ItemState(
+            state=state,
+            reason="passed" if state == "passed" else f"{state}: {BAD}",
+            evidence="" if state == "missing" else f"{name}/result.json#checks[0]",
+            status="advisory" if id_.startswith("adv") else "required",
+        )
+        for id_, state in states.items()
+    }
+    records = [
+        record(id_, OUTCOMES[state], "" if state == "passed" else BAD)
+        for id_, state in states.items()
+        if state != "missing"
+    ]
+    judgement = Judgement(
+        guideline="2026.11", digest=DIGEST, program="compute", at="2026-11-21",
+        verdict="not-compliant", level=1, held_back_by=("net-01",), reasons=("1 failed",),
+        counts={"required": len(items)}, items=items, expires="2027-05-20", components=("network",),
+    )  # fmt: skip
+    fields: dict[str, Any] = {
+        "label": name,
+        "platform": name,
+        "kind": "fake",
+        "id": f"r-{name}",
+        "run": f"run-{name}",
+        "started": NOW,
+        "finished": "2026-11-21T03:10:00.000+00:00",
+        "tool": "interop-harness",
+        "tool_version": "0.1.0",
+        "suite": DIGEST,
+        "digest": f"sha256:{name}",
+        "source": f"{name}/result.json",
+        "records": tuple(records),
+        "judgement": judgement if judged else None,
+    }
+    return Subject(**{**fields, **more})
+
+
+EVERY = {f"net-{n:02}": state for n, state in enumerate(STATES)}
+ADVISED = {f"adv-{n:02}": state for n, state in enumerate(STATES)}
+ABOUT = {
+    id_: About(
+        id=id_,
+        title=f"The requirement {id_} <b>",
+        level=3,
+        components=("network",),
+        capabilities=("addressing",),
+        status="advisory" if id_.startswith("adv") else "required",
+        references=(("RFC 1035", "https://www.rfc-editor.org/rfc/rfc1035"), ("A book", "")),
+    )
+    for id_ in (*EVERY, *ADVISED)
+}
+FULL = subject({**EVERY, **ADVISED})
+UNJUDGED = subject({k: v for k, v in EVERY.items() if v != "missing"}, "raw", judged=False)
+STOPPED = subject({}, "stopped", complete=False, incomplete=BAD, started="", finished="")
+ALL = [FULL, UNJUDGED, STOPPED]
+
+
+def schema(name: str) -> Any:
+    return json.loads((SCHEMAS / name).read_text(encoding="utf-8"))
+
+
+def validate(document: Any, name: str) -> None:
+    found = schema(name)
+    made = jsonschema.validators.validator_for(found)
+    made.check_schema(found)
+    made(found, format_checker=made.FORMAT_CHECKER).validate(json.loads(json.dumps(document)))
+
+
+def state_of(words: Mapping[str, str]) -> dict[str, str]:
+    """What a format says of each of our states, by state, for the required checks."""
+    return {state: words[id_] for id_, state in EVERY.items()}
+
+
+def test_junit_is_valid_and_a_required_check_that_was_skipped_is_no_harmless_skip() -> None:
+    text = suites(ALL, ABOUT)
+
+    xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd")).validate(text)
+    suite = ElementTree.fromstring(text)[0]
+    cases = {case.get("name"): [e.tag for e in case if e.tag != "system-out"] for case in suite}
+    said = state_of({name: (tags[0] if tags else "") for name, tags in cases.items() if name})
+    assert said == {
+        "failed": "failure", "skipped": "failure", "missing": "failure", "blocked": "error",
+        "waived": "skipped", "not-applicable": "skipped", "passed": "",
+    }  # fmt: skip
+    tags = [tag for name, tags in cases.items() if name for tag in tags]
+    assert suite.get("failures") == str(tags.count("failure"))
+    assert suite.get("errors") == str(tags.count("error"))
+    assert suite.get("skipped") == str(tags.count("skipped"))
+
+
+def test_an_advised_check_never_fails_a_build() -> None:
+    suite = ElementTree.fromstring(suites([subject(ADVISED)], ABOUT))[0]
+
+    assert (suite.get("failures"), suite.get("errors")) == ("0", "0")
+
+
+def test_ctrf_is_valid_and_its_summary_adds_up() -> None:
+    found = ctrf(ALL, ABOUT, made=NOW)
+
+    validate(found, "ctrf-schema-0.0.json")
+    tests = found["results"]["tests"]
+    summary = found["results"]["summary"]
+    words = ("passed", "failed", "skipped", "pending", "other")
+    assert summary["tests"] == len(tests) == sum(summary[word] for word in words)
+    mine = {t["testId"]: t["status"] for t in tests if t["suite"][0] == "cloud"}
+    assert state_of(mine) == {
+        "failed": "failed", "skipped": "failed", "missing": "failed", "blocked": "other",
+        "waived": "skipped", "not-applicable": "skipped", "passed": "passed",
+    }  # fmt: skip
+
+
+def test_sarif_is_valid_and_waivers_are_suppressions() -> None:
+    found = sarif(ALL, ABOUT)
+
+    validate(found, "sarif-2.1.0.json")
+    run = found["runs"][0]
+    results = {r["ruleId"]: r for r in run["results"]}
+    assert state_of({id_: r["kind"] for id_, r in results.items()}) == {
+        "failed": "fail", "skipped": "fail", "missing": "open", "blocked": "open",
+        "waived": "fail", "not-applicable": "notApplicable", "passed": "pass",
+    }  # fmt: skip
+    suppressed = {r["properties"]["state"] for r in run["results"] if "suppressions" in r}
+    assert suppressed == {"waived"}
+    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == set(results)
+    assert found["runs"][2]["invocations"][0]["executionSuccessful"] is False
+
+
+def test_sarif_says_what_is_new_changed_and_gone() -> None:
+    old = subject({"net-00": "passed", "net-01": "blocked", "net-09": "passed"})
+    new = subject({"net-00": "failed", "net-01": "blocked", "net-02": "failed"})
+
+    found = sarif([new], ABOUT, baselines=[old])
+
+    validate(found, "sarif-2.1.0.json")
+    states = {r["ruleId"]: r["baselineState"] for r in found["runs"][0]["results"]}
+    assert states == {
+        "net-00": "updated", "net-01": "unchanged", "net-02": "new", "net-09": "absent"
+    }  # fmt: skip
+
+
+def test_sarif_for_alerts_has_no_passes() -> None:
+    (run, *_) = sarif([FULL], ABOUT, passes=False)["runs"]
+
+    assert {r["kind"] for r in run["results"]} == {"fail", "open"}
+
+
+def test_fingerprints_are_of_platform_and_check() -> None:
+    one, other = (sarif([subject(EVERY, name, run="x")], ABOUT) for name in ("a", "b"))
+    again = sarif([subject(EVERY, "a", run="y")], ABOUT)
+
+    prints = [[r["partialFingerprints"] for r in s["runs"][0]["results"]] for s in
+              (one, other, again)]  # fmt: skip
+    assert prints[0] == prints[2]
+    assert not [p for p in prints[0] if p in prints[1]]
+
+
+def test_oscal_is_valid_and_evidence_expires() -> None:
+    found = oscal(ALL, ABOUT, made=NOW)
+
+    parse_oscal(json.dumps(found))
+    result = found["assessment-results"]["results"][0]
+    assert {o["expires"] for o in result["observations"]} == {"2027-05-20T00:00:00Z"}
+    satisfied = {f["target"]["target-id"] for f in result["findings"]
+                 if f["target"]["status"]["state"] == "satisfied"}  # fmt: skip
+    assert satisfied == {id_ for id_, s in {**EVERY, **ADVISED}.items() if s == "passed"}
+    uuids = {o["uuid"] for o in result["observations"]}
+    assert {r["observation-uuid"] for f in result["findings"]
+            for r in f["related-observations"]} == uuids  # fmt: skip
+    assert {r["status"] for r in result["risks"]} == {"deviation-approved"}
+
+
+@pytest.mark.parametrize("break_", ["uuid", "results", "metadata"])
+def test_the_oscal_validator_notices_a_broken_document(break_: str) -> None:
+    found = oscal([FULL], ABOUT, made=NOW)
+    del found["assessment-results"][break_]
+
+    with pytest.raises(Exception, match=re.compile("field required|validation|required", re.I)):
+        parse_oscal(json.dumps(found))
+
+
+def test_the_other_validators_notice_a_broken_document() -> None:
+    report, scan = ctrf([FULL], ABOUT, made=NOW), sarif([FULL], ABOUT)
+    report["results"]["tests"][0]["status"] = "waived"
+    scan["runs"][0]["results"][0]["kind"] = "waived"
+
+    with pytest.raises(jsonschema.ValidationError):
+        validate(report, "ctrf-schema-0.0.json")
+    with pytest.raises(jsonschema.ValidationError):
+        validate(scan, "sarif-2.1.0.json")
+    with pytest.raises(xmlschema.XMLSchemaValidationError):
+        xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd")).validate("<testsuites><x/></testsuites>")
+
+
+@pytest.mark.parametrize("name", ["tempest.api.x[id-1,smoke]", "9-lives", "[sig] a b", "ok-1"])
+def test_any_name_becomes_an_oscal_token(name: str) -> None:
+    assert re.fullmatch(r"[A-Za-z_][\w.\-]*", token(name))
+
+
+def test_exports_of_one_result_are_the_same_each_time() -> None:
+    for make in (ctrf, oscal):
+        assert make([FULL], ABOUT, made=NOW) == make([FULL], ABOUT, made=NOW)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    old = subject(dict.fromkeys(EVERY, "passed"), run="older", digest="sha256:older")
+    for name, text in allure([FULL], ABOUT, baselines=[old]):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def results_in(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(file.read_text()) for file in sorted(folder.glob("*-result.json"))]
+
+
+def test_allure_says_broken_where_we_could_not_tell(folder: Path) -> None:
+    said = {r["name"].split()[0]: r["status"] for r in results_in(folder)}
+
+    assert state_of(said) == {
+        "failed": "failed", "skipped": "failed", "missing": "failed", "blocked": "broken",
+        "waived": "skipped", "not-applicable": "skipped", "passed": "passed",
+    }  # fmt: skip
+
+
+def test_allure_has_labels_links_and_every_attachment(folder: Path) -> None:
+    results = results_in(folder)
+    found = next(r for r in results if r["name"].startswith("net-00"))
+
+    labels = {(label["name"], label["value"]) for label in found["labels"]}
+    assert {("epic", "compute"), ("feature", "Addresses and names"), ("severity", "normal"),
+            ("story", "addressing"), ("parentSuite", "cloud")} <= labels  # fmt: skip
+    assert [link["url"] for link in found["links"]] == ["https://www.rfc-editor.org/rfc/rfc1035"]
+    named = {a["source"] for r in results for a in r.get("attachments", [])}
+    assert named == {file.name for file in folder.glob("*-attachment.txt")}
+    assert named
+
+
+def test_allure_history_follows_a_check_and_categories_match_their_messages(folder: Path) -> None:
+    history = json.loads((folder / "history" / "history.json").read_text())
+    trend = json.loads((folder / "history" / "history-trend.json").read_text())
+    categories = json.loads((folder / "categories.json").read_text())
+
+    ids = {r["historyId"] for r in results_in(folder) if r["name"].startswith("net-")}
+    assert set(history) == ids
+    assert trend[0]["data"]["passed"] == len(EVERY)
+    for result in results_in(folder):
+        if result["status"] != "passed":
+            message = result["statusDetails"]["message"]
+            assert [c["name"] for c in categories if result["status"] in c["matchedStatuses"]
+                    and re.fullmatch(c.get("messageRegex", "(?s).*"), message)]  # fmt: skip
+
+
+def test_allure_environment_is_one_line_a_word(folder: Path) -> None:
+    lines = (folder / "environment.properties").read_text().splitlines()
+
+    assert "cloud.verdict=not-compliant" in lines
+    assert all(re.fullmatch(r"[^=\s]+=.+", line) for line in lines)
+
+
+@pytest.mark.parametrize("form", ["junit", "ctrf", "allure"])
+def test_our_own_reader_reads_what_we_write(form: str, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / f"export.{'xml' if form == 'junit' else 'json'}"
+    if form == "allure":
+        file = folder
+    elif form == "junit":
+        file.write_text(suites([FULL], ABOUT), encoding="utf-8")
+    else:
+        file.write_text(json.dumps(ctrf([FULL], ABOUT, made=NOW)), encoding="utf-8")
+
+    evidence = load_results(file)
+
+    assert len(evidence.outcomes) == len(EVERY) + len(ADVISED)
+
+
+def test_annotations_cannot_be_forged_and_say_what_matters() -> None:
+    lines = github([FULL], ABOUT).splitlines()
+
+    assert all(re.match(r"::(error|warning|notice) title=[^:,]+::", line) for line in lines)
+    errors = {
+        line.split()[1].removeprefix("title=") for line in lines if line.startswith("::error")
+    }
+    assert errors == {id_ for id_, s in EVERY.items() if s in ("failed", "skipped", "missing")}
+    assert lines[-1].startswith("::notice title=Interop::cloud: not-compliant")
+
+
+def test_the_summary_takes_hostile_words_as_words_and_tells_what_did_not_finish() -> None:
+    text = markdown(ALL, ABOUT)
+
+    assert "<b>" not in text
+    assert "**Did not finish:**" in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {5}
+
+
+def test_facts_are_one_a_line() -> None:
+    rows = list(csv.DictReader(io.StringIO(facts_csv([FULL]))))
+
+    assert len(rows) == len(FULL.records)
+    assert json.loads(rows[0]["value"]) == ["a", BAD]
+    assert rows[0]["member"] == "m-1"
