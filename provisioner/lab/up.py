@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 from provisioner.errors import BadRequest, Conflict, PlatformFault, Timeout
 from provisioner.lab import cgroups, limits, serve, traces
 from provisioner.lab.broker import Broker
+from provisioner.lab.lock import locked
 from provisioner.lab.space import RUN, Space
 from provisioner.lab.state import BULK, State, asked_defects, end
 
@@ -228,19 +228,11 @@ def _alone(space: Space) -> Iterator[None]:
     Raises:
         Conflict: another command is at it.
     """
-    RUN.mkdir(mode=0o755, exist_ok=True)
-    path = RUN / f".{space.name}.lock"
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Conflict(
-                f"lab {space.name}: another `lab up` or `lab down` is at work"
-            ) from error
-        try:
+    busy = f"lab {space.name}: another `lab up` or `lab down` is at work"
+    try:
+        with locked(RUN / f".{space.name}.lock", busy):
             yield
-        finally:
-            path.unlink(missing_ok=True)
-            for folder in (BULK, RUN):
-                with contextlib.suppress(OSError):
-                    folder.rmdir()  # only an empty one goes
+    finally:
+        for folder in (BULK, RUN):
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # only an empty one goes
