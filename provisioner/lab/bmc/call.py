@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
-if TYPE_CHECKING:
-    from provisioner.lab.bmc.controller import Controller
-    from provisioner.lab.bmc.session import Session
+from provisioner.lab.bmc.controller import Controller
+from provisioner.lab.bmc.session import Session
 
 
 class Code(IntEnum):

@@ -18,7 +18,7 @@ from provisioner.lab.bmc import defects as faults
 from provisioner.lab.bmc.accounts import Account, Accounts
 from provisioner.lab.bmc.boot import BootOptions
 from provisioner.lab.bmc.eventlog import ACPI_POWER, BOOT_INITIATED, SESSION_AUDIT, EventLog
-from provisioner.lab.bmc.fru import fru_area
+from provisioner.lab.bmc.fru_area import fru_area
 from provisioner.lab.bmc.sensors import BY_NUMBER, reading
 from provisioner.lab.machine import LabMachine
 
