@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "check(id, needs=()): permanent id of the check, and the features it needs"
     )
-    config.addinivalue_line("markers", "cost(group): api, shared or own (own may destroy)")
+    config.addinivalue_line("markers", "cost(group, last=False): api, shared or own (may destroy)")
     file = config.getoption("--interop-session")
     if file is None:
         return
@@ -60,7 +60,11 @@ def check_of(item: pytest.Item) -> tuple[str, tuple[str, ...]] | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the selected checks, the cheap ones first, so that a first signal comes early."""
+    """Keep the selected checks, the cheap ones first, so that a first signal comes early.
+
+    Among those of one cost, those marked ``cost("own", last=True)`` come last: what they leave
+    is of no use to anybody.
+    """
     session = config.stash.get(SESSION, None)
     if session is None:
         return
@@ -79,10 +83,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = sorted(kept, key=_cost)
 
 
-def _cost(item: pytest.Item) -> int:
-    """Where an item's cost group stands in the order."""
+def _cost(item: pytest.Item) -> tuple[int, bool]:
+    """Where an item stands in the order: its cost group, and whether it ends what is shared."""
     mark = item.get_closest_marker("cost")
-    return COSTS.index(mark.args[0]) if mark else COSTS.index("shared")
+    if mark is None:
+        return COSTS.index("shared"), False
+    return COSTS.index(mark.args[0]), bool(mark.kwargs.get("last"))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -13,19 +13,8 @@ from suites.newcomer import user_data
 from suites.seams import Bench, Inside, Members, Patience, Subject
 from suites.sight import Sight
 
-LAST = "life-05"  # it deletes the machine that the destructive checks share
 ROOT_GIB = 2  # asked for by the machine of the destructive checks (disk-01)
 VOLUME_GIB = 1
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The check that ends the victim comes after all others."""
-
-    def ends(item: pytest.Item) -> bool:
-        mark = item.get_closest_marker("check")
-        return mark is not None and mark.args[0] == LAST
-
-    items.sort(key=ends)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ WRITTEN = "by the machine that was deleted"
 
 
 @pytest.mark.check("life-05", needs=("machine",))
-@pytest.mark.cost("own")
+@pytest.mark.cost("own", last=True)
 def test_deleting_frees_everything_and_the_name(
     subject: Subject,
     bench: Bench,
