@@ -18,7 +18,7 @@ import pytest
 from provisioner.errors import PlatformError
 from provisioner.lab import doctor
 from provisioner.lab.aws.namespaces import inside
-from provisioner.lab.openstack.net import leases, ports, wires
+from provisioner.lab.openstack.net import ports, wires
 from provisioner.lab.openstack.net.fabric import Fabric
 from provisioner.lab.openstack.net.world import (
     DHCP,
@@ -659,10 +659,3 @@ def test_one_network_that_fails_does_not_stop_the_others(make: Callable[..., Ben
     assert (NETNS / wires.network_namespace(bench.space, OTHER.id)).exists()
     with suppress(PlatformError):
         bench.show(world(one, two, networks=BOTH))
-
-
-def test_leases_name_the_files_that_dnsmasq_reads_again(make: Callable[..., Bench]) -> None:
-    assert make().space.name == "test-osnet"
-    told = leases.configuration(NET, Path("/folder"), "novalocal")
-    for name in (leases.HOSTS, leases.NAMES, leases.OPTIONS):
-        assert f"=/folder/{name}" in told

@@ -47,7 +47,7 @@ class Servers:
         changed = {name for name, text in files.items() if before[name] != text}
         for name in sorted(changed):
             self._write(folder / name, files[name])
-        gone = _machines(before.get(leases.HOSTS) or "") - _machines(files[leases.HOSTS])
+        gone = machines(before.get(leases.HOSTS) or "") - machines(files[leases.HOSTS])
         if main.name in changed or gone or not self.well(network):
             self.stop(network)
             self._forget(folder / "leases", {mac for mac, _ in gone})
@@ -112,7 +112,7 @@ class Servers:
             self.stop(network)
 
 
-def _machines(text: str) -> set[tuple[str, str]]:
+def machines(text: str) -> set[tuple[str, str]]:
     """Hardware address and address of each line of a hosts file."""
     parts = [line.split(",") for line in text.splitlines() if line]
     return {(part[0], part[-2]) for part in parts}

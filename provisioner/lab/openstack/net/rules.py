@@ -162,13 +162,17 @@ def _judge(
 
 
 def members(group: str, world: World) -> list[str]:
-    """The addresses a rule means that names *group* as the other end."""
-    found = []
+    """The addresses a rule means that names *group* as the other end, as ranges."""
+    return _collapsed(_held(group, world))
+
+
+def _held(group: str, world: World) -> list[str]:
+    """The same, one by one."""
+    found = [*world.address_groups.get(group, ())]
     for port in world.ports.values():
         if group in port.groups:
-            found += [address for _, address in port.addresses]
-            found += [address for _, address in port.pairs]
-    return _collapsed([*found, *world.address_groups.get(group, ())])
+            found += [address for _, address in (*port.addresses, *port.pairs)]
+    return found
 
 
 def permitted(chosen: Iterable[str], world: World, direction: str) -> list[str]:
@@ -190,7 +194,7 @@ def reach(port: Port, world: World) -> frozenset[str]:
     found = {f"{way} {match}" for way in ("ingress", "egress")
              for match in permitted(port.groups, world, way)}  # fmt: skip
     for name in _named([port.groups], world):
-        found |= {f"{name} {each}" for each in members(name, world)}
+        found |= {f"{name} {each}" for each in _held(name, world)}
     return frozenset(found)
 
 
