@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from provisioner.lab.openstack import wanting
 from provisioner.lab.openstack.net import dhcp, leases, nat, paths, rules
 from provisioner.lab.openstack.net.fabric import needed
 from provisioner.lab.openstack.net.metadata import find
@@ -362,3 +363,17 @@ def test_metadata_knows_a_server_by_network_or_router_and_address() -> None:
 def test_a_hardware_address_is_looked_at(given: str) -> None:
     with pytest.raises(ValueError, match="hardware address"):
         mac(given)
+
+
+def test_what_the_host_lacks_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(wanting, "PROGRAMS", {"no-such-program": "its-package"})
+    assert wanting.lacking().endswith("its-package")
+
+    monkeypatch.setattr(wanting, "PROGRAMS", {})
+    monkeypatch.setattr(wanting, "CALL_IPTABLES", tmp_path / "not-there")
+    assert "br_netfilter" in wanting.lacking()
+
+    monkeypatch.setattr(wanting, "CALL_IPTABLES", tmp_path)
+    assert not wanting.lacking()
