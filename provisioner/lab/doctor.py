@@ -12,6 +12,7 @@ from provisioner.errors import PlatformFault
 from provisioner.lab import up
 from provisioner.lab.accel import KVM, find
 from provisioner.lab.images import Images
+from provisioner.lab.kubernetes import providers
 from provisioner.lab.space import Space
 
 # program -> Debian package, and what for
@@ -82,7 +83,19 @@ def examine(images: Images) -> list[Finding]:
     if not images.status():
         text = f"no image in {images.cache} yet: the first `lab up` builds them"
         found.append(Finding(well=True, text=text))
+    found.append(_kubernetes())
     return found + _labs()
+
+
+def _kubernetes() -> Finding:
+    """Not having it is no fault: the other platforms do without."""
+    provider = providers.choose()
+    if provider is None:
+        return Finding(well=True, text=providers.HINT)
+    if why := providers.lacking():
+        return Finding(well=False, text=why)
+    can = ", ".join(sorted(provider.capabilities))
+    return Finding(well=True, text=f"Kubernetes ({provider.name}): {can}")
 
 
 def lacking() -> str:

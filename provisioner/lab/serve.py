@@ -25,12 +25,21 @@ PLATFORMS: Mapping[str, str] = {
     "metal": "provisioner.lab.metal",
     "aws": "provisioner.lab.aws.serve",
     "openstack": "provisioner.lab.openstack.serve",
+    "kubernetes": "provisioner.lab.kubernetes.serve",
 }
+# platform -> the module whose ``lacking()`` says, in one line, why it cannot be here
+WANTING: Mapping[str, str] = {"kubernetes": "provisioner.lab.kubernetes.providers"}
 
 
 def available() -> list[str]:
-    """The platforms whose module is installed."""
-    return [name for name, module in PLATFORMS.items() if _found(module)]
+    """The platforms whose module is installed and that lack nothing."""
+    return [name for name, module in PLATFORMS.items() if _found(module) and not lacking(name)]
+
+
+def lacking(platform: str) -> str:
+    """Why an installed *platform* cannot be here, in one line; empty when it can."""
+    module = WANTING.get(platform)
+    return str(importlib.import_module(module).lacking()) if module else ""
 
 
 def _found(module: str) -> bool:

@@ -1,0 +1,120 @@
+"""What the lab puts into its cluster before anybody else: rights, a storage class, the DNS service.
+
+The harness is an ordinary user: all of the namespaced API and namespaces, and of the cluster only
+what `describe` reports. It is no cluster-admin.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from provisioner.lab.kubernetes import plan
+from provisioner.lab.kubernetes.api import Api
+from provisioner.lab.kubernetes.pki import HARNESS
+
+PROVISIONER = "lab.interop/disk"
+ALL = ["*"]
+NAMESPACED = [
+    "", "apps", "autoscaling", "batch", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io",
+    "extensions", "networking.k8s.io", "policy",
+]  # fmt: skip
+READ = ["get", "list", "watch"]
+
+
+def put(api: Api, *, nodes: bool) -> None:
+    """Apply everything; it may be there already. Without nodes there are rights only."""
+    for path, body in (*_rights(), *((_storage(), *_dns()) if nodes else ())):
+        metadata = {**body.pop("metadata"), "labels": plan.LABEL}
+        api.apply(path, {**body, "metadata": metadata})
+
+
+def _rights() -> list[tuple[str, dict[str, Any]]]:
+    top = "/apis/rbac.authorization.k8s.io/v1"
+    kinds = ["nodes", "persistentvolumes", "storageclasses", "customresourcedefinitions",
+             "apiservices", "priorityclasses", "csidrivers", "csinodes"]  # fmt: skip
+    rules = [
+        {"apiGroups": NAMESPACED, "resources": _namespaced(), "verbs": ALL},
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ALL},
+        {"apiGroups": ALL, "resources": kinds, "verbs": READ},
+        {"nonResourceURLs": ALL, "verbs": ["get"]},
+    ]
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": HARNESS},
+        "rules": rules,
+    }
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": HARNESS},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": HARNESS,
+        },
+        "subjects": [
+            {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": HARNESS}
+        ],
+    }  # fmt: skip
+    return [
+        (f"{top}/clusterroles/{HARNESS}", role),
+        (f"{top}/clusterrolebindings/{HARNESS}", binding),
+    ]
+
+
+def _namespaced() -> list[str]:
+    """Every namespaced resource of the groups above, with its parts; never nodes or volumes."""
+    whole = str.split(
+        "bindings configmaps endpoints events limitranges persistentvolumeclaims pods podtemplates"
+        " replicationcontrollers resourcequotas secrets serviceaccounts services"
+        " controllerrevisions daemonsets deployments replicasets statefulsets cronjobs jobs"
+        " horizontalpodautoscalers leases endpointslices ingresses networkpolicies"
+        " poddisruptionbudgets"
+    )
+    parts = str.split(
+        "pods/attach pods/binding pods/eviction pods/exec pods/ephemeralcontainers pods/log"
+        " pods/portforward pods/proxy pods/status services/proxy services/status"
+        " serviceaccounts/token deployments/scale deployments/status replicasets/scale"
+        " replicasets/status replicationcontrollers/scale statefulsets/scale statefulsets/status"
+        " daemonsets/status jobs/status cronjobs/status persistentvolumeclaims/status"
+        " resourcequotas/status poddisruptionbudgets/status ingresses/status"
+        " horizontalpodautoscalers/status"
+    )
+    return [*whole, *parts]
+
+
+def _storage() -> tuple[str, dict[str, Any]]:
+    body = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {
+            "name": plan.STORAGE_CLASS,
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": PROVISIONER,
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "Immediate",
+        "allowVolumeExpansion": False,
+    }
+    return f"/apis/storage.k8s.io/v1/storageclasses/{plan.STORAGE_CLASS}", body
+
+
+def _dns() -> list[tuple[str, dict[str, Any]]]:
+    """A service without selector: its one endpoint is the lab's dnsmasq beside the API server."""
+    top = "/api/v1/namespaces/kube-system"
+    ports = [
+        {"name": "dns", "port": 53, "protocol": "UDP"},
+        {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
+    ]
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "kube-dns", "namespace": "kube-system"},
+        "spec": {"clusterIP": plan.DNS_SERVICE, "ports": ports},
+    }
+    endpoints = {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {"name": "kube-dns", "namespace": "kube-system"},
+        "subsets": [{"addresses": [{"ip": plan.CONTROL}], "ports": ports}],
+    }
+    return [(f"{top}/services/kube-dns", service), (f"{top}/endpoints/kube-dns", endpoints)]
