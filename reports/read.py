@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from reports.errors import BadReport
 from reports.result import Result
+from reports.site.documents import Summary
 from reports.verdict import VerdictDocument
 
 MAX_BYTES = 256 * 1024 * 1024
@@ -41,6 +42,23 @@ def read_verdict(path: Path) -> VerdictDocument:
         return VerdictDocument.model_validate(_json(file))
     except ValidationError as error:
         raise _bad(file, error) from error
+
+
+def read_json(file: Path) -> Mapping[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        BadReport: it is missing, too large, or no JSON object.
+    """
+    return _json(file)
+
+
+def read_summary(file: Path) -> Summary | None:
+    """The summary a site keeps of a result, or None if there is none that can be used."""
+    try:
+        return Summary.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def digest(path: Path) -> str:

@@ -23,10 +23,12 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "guideline": ("harness.cli.guideline", "guideline_command", "Show, lint, diff guidelines."),
     "judge": ("harness.cli.judge", "judge_command", "Judge results against a guideline."),
     "compare": ("harness.cli.compare", "compare_command", "Compare results side by side."),
+    "publish": ("harness.cli.publish", "publish_command", "Make a static site of many results."),
     "export": ("harness.cli.export", "export_command", "Write results for other tools."),
     "report": ("harness.cli.report", "report_command", "Write the report page of results."),
     "sign": ("harness.cli.sign", "sign_command", "Sign a result and its verdict."),
     "verify": ("harness.cli.verify", "verify_command", "Say what holds of a signed verdict."),
+    "tempest": ("harness.cli.tempest", "tempest_command", "Run OpenStack's own suite."),
     "kubernetes": (
         "harness.cli.kubernetes",
         "kubernetes_command",

@@ -1,0 +1,366 @@
+"""From result files to a site: what is new is read, judged, redacted; what changed is written."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cached_property
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from guidelines.errors import BadDocument
+from guidelines.evidence import Evidence
+from guidelines.freshness import expires_on
+from guidelines.judge import judge
+from guidelines.model import Guideline
+from guidelines.requirements import choose_program
+from guidelines.results import load_results
+from guidelines.verdict import State, Verdict
+from guidelines.waivers import Waiver
+from harness.guideline_documents import guideline_documents
+from harness.outcome import program_for
+from reports.read import digest, read_json, read_result, read_summary
+from reports.redact import Private, redaction
+from reports.result import SCHEMA, Result
+from reports.site.build import Site, build
+from reports.site.documents import GuidelineDocument, Judged, Seen, Shown, Summary
+from reports.site.render import page
+from reports.site.runs import result_pages
+from reports.site.summary import shortened, summarise
+from reports.write import Tree
+
+MEMORY = "site.json"
+MEMORY_SCHEMA = "interop.site-memory/1"
+ENDINGS = (".html", ".evidence.js", ".result.json", ".verdicts.json", ".summary.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """What to publish and by which rules.
+
+    Args:
+        guidelines: the first is the one that certificates go by.
+        program: of a guideline that has it; else the one that fits the platform.
+        waivers: granted exceptions.
+        private: what is taken out.
+        day: states are as of this day.
+        title: of the site.
+        base: address it is published at; empty if unknown.
+        salt: a secret of this machine, so that nobody guesses private values from keys.
+        waivers_digest: of the file the waivers are from.
+    """
+
+    guidelines: Sequence[Guideline]
+    program: str | None = None
+    waivers: tuple[Waiver, ...] = ()
+    waivers_digest: str = ""
+    private: Private = field(default_factory=Private)
+    day: date
+    title: str = "Interop"
+    base: str = ""
+    salt: bytes
+
+    @cached_property
+    def documents(self) -> list[GuidelineDocument]:
+        """The guidelines as the site takes them."""
+        return guideline_documents(self.guidelines)
+
+    @cached_property
+    def rules(self) -> bytes:
+        """Everything but a result's bytes that its pages depend on."""
+        parts = [version("interop-harness"), self.title, str(self.program), self.waivers_digest]
+        parts += [document.model_dump_json() for document in self.documents]
+        parts.append(repr(self.private))
+        for folder in ("", "templates", "assets"):
+            for file in sorted(
+                (files("reports") / "site" / folder).iterdir(), key=lambda file: file.name
+            ):
+                if file.is_file() and not file.name.startswith("."):
+                    parts.append(hashlib.sha256(file.read_bytes()).hexdigest())
+        return "\0".join(parts).encode()
+
+    def key(self, found: str) -> str:
+        """A name for a result's bytes, whose digest is *found*, under these rules."""
+        return hmac.new(self.salt, self.rules + found.encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """What became of the files of a site."""
+
+    results: int
+    read: int
+    written: list[str]
+    same: int
+    removed: list[str]
+
+
+def publish(
+    publication: Publication,
+    paths: Sequence[Path],
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, all_: None,
+) -> Published:
+    """Make the site of the results at *paths* in *folder*.
+
+    Results that were published before under the same rules are not read again; files that would
+    not change are not touched; files of results that are gone are removed.
+
+    Raises:
+        BadDocument, BadReport: a result cannot be read, or two have the same run and platform.
+    """
+    tree = Tree(folder)
+    memory = _memory(folder)
+    known: dict[str, str] = memory["results"]
+    before: list[str] = memory["files"]
+    there = frozenset(before)
+    site = Site(
+        summaries=[],
+        guidelines=publication.documents,
+        day=publication.day.isoformat(),
+        title=publication.title,
+        base=publication.base,
+    )
+    summaries: dict[str, Summary] = {}
+    results: dict[str, str] = {}
+    sources: dict[str, Path] = {}
+    read = 0
+    for number, path in enumerate(paths):
+        progress(number, len(paths))
+        key = publication.key(_digest(path))
+        stem = known.get(key, "")
+        summary = read_summary(folder / f"{stem}.summary.json") if stem else None
+        kept = [stem + ending for ending in ENDINGS if stem + ending in there]
+        whole = all((folder / at).is_file() for at in kept)
+        if summary is not None and summary.key == key and whole:
+            for at in kept:
+                tree.keep(at)
+        else:
+            read += 1
+            summary, result, verdicts = prepare(publication, path, key)
+            pages = list(result_pages(site.render, summary, result, verdicts, site.guidelines))
+            for at, text in pages:
+                if page(summary) not in summaries:
+                    tree.put(at, text)
+        where = page(summary)
+        if where in summaries:
+            if summaries[where].key == key:
+                continue
+            told = f"run {summary.run} on {summary.platform}, which {sources[where]} is about, too"
+            raise BadDocument(str(path), "", told)
+        summaries[where] = summary
+        sources[where] = path
+        results[key] = where.removesuffix(".html")
+    progress(len(paths), len(paths))
+    site = Site(
+        summaries=list(summaries.values()),
+        guidelines=publication.documents,
+        day=publication.day.isoformat(),
+        title=publication.title,
+        base=publication.base,
+    )
+    for at, text in build(site):
+        tree.put(at, text)
+    removed = tree.keep_only(before)
+    remembered = {
+        "schema": MEMORY_SCHEMA,
+        "results": results,
+        "files": sorted({*tree.written, *tree.same}),
+    }
+    tree.put(MEMORY, json.dumps(remembered, indent=0) + "\n")
+    return Published(
+        results=len(summaries),
+        read=read,
+        written=tree.written,
+        same=len(tree.same),
+        removed=removed,
+    )
+
+
+def prepare(
+    publication: Publication, path: Path, key: str
+) -> tuple[Summary, Result | None, list[dict[str, Any]]]:
+    """One result's summary, its redacted document if it is one of ours, and its verdicts."""
+    evidence = load_results(path)
+    if evidence.format != SCHEMA:
+        return _foreign(publication, path, key, evidence)
+    original = read_result(path).dump()
+    taken = redaction(original, publication.private)
+    document = taken.value(original)
+    result = Result.model_validate(document)
+    features = frozenset(original["platform"]["features"])
+    judged = _judged(publication, evidence, features)
+    verdicts = [taken.value(verdict) for _, verdict in judged]
+    redacted = document != original
+    found = evidence.digest
+    if redacted:
+        copy = json.dumps(document, ensure_ascii=False) + "\n"
+        found = f"sha256:{hashlib.sha256(copy.encode()).hexdigest()}"
+    summary = summarise(
+        result,
+        key=key,
+        digest=found,
+        redacted=redacted,
+        judged=[Judged.model_validate(taken.value(short)) for short, _ in judged],
+    )
+    return summary, result, verdicts
+
+
+def _foreign(
+    publication: Publication, path: Path, key: str, evidence: Evidence
+) -> tuple[Summary, None, list[dict[str, Any]]]:
+    """A result of another tool: outcomes and, where it has any, facts."""
+    name = path.name.split(".", 1)[0] or path.name
+    judged = _judged(publication, evidence, frozenset(evidence.declared))
+    started, finished = evidence.started or evidence.finished, evidence.finished
+    facts: dict[str, dict[str, Shown]] = {}
+    for fact in evidence.facts:
+        shown = Shown(text=shortened(str(fact.value)), unit=fact.unit or "", source=fact.source)
+        facts.setdefault(fact.check or "", {})[fact.name] = shown
+    plain = {
+        "key": key,
+        "digest": evidence.digest,
+        "id": f"{name}-{evidence.digest[7:15]}",
+        "run": f"{name}-{evidence.digest[7:15]}",
+        "platform": evidence.subject or name,
+        "kind": evidence.format,
+        "format": evidence.format,
+        "started": started.isoformat() if started else "",
+        "finished": finished.isoformat() if finished else "",
+        "complete": evidence.complete,
+        "incomplete": "" if evidence.complete else shortened("; ".join(evidence.notes)),
+        "features": sorted(evidence.declared),
+        "checks": {
+            outcome.name: Seen(
+                outcome="blocked" if outcome.status == "unfinished" else outcome.status.value,
+                reason=shortened(outcome.reason),
+                seconds=outcome.seconds or 0.0,
+            ).model_dump()
+            for outcome in evidence.outcomes
+            if outcome.covers is None
+        },
+        "facts": {c: {n: s.model_dump() for n, s in f.items()} for c, f in facts.items() if c},
+        "judged": [short for short, _ in judged],
+    }
+    taken = redaction(plain, publication.private)
+    clean = taken.value(plain)
+    for exact in ("key", "digest"):
+        clean[exact] = plain[exact]
+    clean["redacted"] = clean != {**plain, "redacted": False} and clean != plain
+    if clean["redacted"]:
+        clean["digest"] = ""
+    verdicts = [taken.value(verdict) for _, verdict in judged]
+    return Summary.model_validate({"schema": "interop.summary/1", **clean}), None, verdicts
+
+
+def _judged(
+    publication: Publication, evidence: Evidence, features: frozenset[str]
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """What each guideline that speaks of the evidence says of it, short and whole."""
+    ended = evidence.finished.date() if evidence.finished else None
+    ours = evidence.format == SCHEMA
+    found = []
+    for guideline in publication.guidelines:
+        program = _program(publication, guideline, features, ended or publication.day)
+        verdict = judge(
+            guideline,
+            [evidence],
+            program=program,
+            at=ended or publication.day,
+            waivers=publication.waivers,
+        )
+        speaks = any(item.state is not State.MISSING for item in verdict.items)
+        if not speaks and not (ours and guideline.format == "interop"):
+            continue
+        whole = verdict.to_json()
+        for source in whole["evidence"]:
+            source["source"] = Path(source["source"]).name
+        for items in ("items", "flagged_items", "advised_items"):
+            for item in whole[items]:
+                item["evidence"] = item["evidence"].rsplit("/", 1)[-1]
+        found.append((_short(guideline, verdict, ended), whole))
+    return found
+
+
+def _program(
+    publication: Publication, guideline: Guideline, features: frozenset[str], day: date
+) -> str:
+    """The program asked for if this guideline has it, else the one that fits."""
+    if publication.program in guideline.programs:
+        return str(publication.program)
+    if guideline.format == "interop":
+        return program_for(guideline, features, None)
+    return choose_program(guideline, None, day).id
+
+
+def _short(guideline: Guideline, verdict: Verdict, ended: date | None) -> dict[str, Any]:
+    """What the site's pages need of a verdict."""
+    program = guideline.programs.get(verdict.program)
+    until = None
+    if program and program.holds and ended:
+        until = (expires_on(ended, program.holds) - timedelta(days=1)).isoformat()
+    return {
+        "guideline": verdict.guideline,
+        "program": verdict.program,
+        "verdict": verdict.verdict.value,
+        "reasons": [shortened(reason) for reason in verdict.reasons],
+        "level": verdict.level,
+        "held_back_by": list(verdict.held_back_by),
+        "counts": verdict.counts.to_json(),
+        "states": {item.id: item.state.value for item in verdict.items},
+        "capabilities": [capability.to_json() for capability in verdict.capabilities],
+        "holds_until": until,
+    }
+
+
+def _digest(path: Path) -> str:
+    """A digest of a result: of its file, or of all files in an Allure folder."""
+    file = path / "result.json" if (path / "result.json").is_file() else path
+    if not file.is_dir():
+        return digest(file)
+    parts = [f"{one.name} {digest(one)}" for one in sorted(file.glob("*.json"))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _memory(folder: Path) -> Mapping[str, Any]:
+    """What an earlier publication left; nothing if there is none.
+
+    Raises:
+        BadDocument: the folder holds something else.
+    """
+    file = folder / MEMORY
+    if not file.exists():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise BadDocument(
+                str(folder), "", "not empty and no site of ours; expected a new or empty folder"
+            )
+        return {"results": {}, "files": []}
+    memory = read_json(file)
+    results, kept = memory.get("results"), memory.get("files")
+    good = memory.get("schema") == MEMORY_SCHEMA and isinstance(results, dict)
+    if not good or not isinstance(kept, list) or not all(isinstance(p, str) for p in kept):
+        raise BadDocument(str(file), "schema", f"expected {MEMORY_SCHEMA}")
+    return {"results": {str(k): str(v) for k, v in (results or {}).items()}, "files": kept}
+
+
+def machine_salt() -> bytes:
+    """A secret of this machine and user, made once; without it every result is read again."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
+    file = state / "interop" / "site-salt"
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        salt = secrets.token_bytes(32)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(salt)
+        return salt

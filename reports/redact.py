@@ -1,0 +1,208 @@
+"""Takes out of a document what its owner does not publish: secrets, controllers, private values.
+
+Three sources say what that is. Built-in kinds: keys, tokens and passwords by their form, and the
+addresses of management controllers. Marks in the document: the keys ``platform.declared.private``
+names. Rules of the publisher: values, keys and networks. A value that is found once is taken out
+wherever it stands, also quoted for a URL or in base64; equal values get equal stand-ins within one
+document, so that agreement can still be seen.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import quote
+
+SHORTEST = 4  # characters; a shorter value is taken out only at its own key
+SECRET = "[secret]"  # noqa: S105 - what stands in a secret's place
+ADDRESS = re.compile(
+    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?=[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:)[0-9A-Fa-f:]{3,39})(?![\w:]|\.\d)"
+)
+HOST = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)")
+CONTROLLER = re.compile(
+    r"(?:^|[-_.])(?:bmc|ipmi|redfish|ilo|idrac|ipmitool)(?:$|[-_.])", re.IGNORECASE
+)
+CONTROLLER_CALLS = (
+    re.compile(rf"https?://(?:[^/\s@]*@)?({HOST.pattern})(?::\d+)?/redfish\b", re.IGNORECASE),
+    re.compile(rf"\bipmitool\b[^\n]*?\s-H\s*({HOST.pattern})"),
+    re.compile(rf"\b(?:bmc|ipmi|redfish)://(?:[^/\s@]*@)?({HOST.pattern})", re.IGNORECASE),
+)
+SECRET_KEY = re.compile(
+    r"(?!wrong[-_.])(?:.*[-_.])?(?:password|passwd|passphrase|secret|api[-_]?key|private[-_]?key|secret[-_]?access[-_]?key"
+    r"|access[-_]?token|auth[-_]?token|session[-_]?token|x-auth-token|authorization|credential)s?",
+    re.IGNORECASE,
+)
+# Each pattern's group 1, if any, is kept; the rest gives way to the stand-in.
+SECRET_TEXT = (
+    re.compile(
+        r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+    ),
+    re.compile(r"()\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    re.compile(r"()\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"),
+    re.compile(r"()\bgAAAAA[\w-]{60,}={0,2}"),
+    re.compile(r"(://)[^/\s:@'\"]*:[^/\s@'\"]+(?=@)"),
+    re.compile(r"((?i:authorization)['\"]?\s*[:=]\s*['\"]?(?:\w+\s+)?)[\w+/=.~:-]{6,}"),
+    re.compile(
+        r"((?<![\w-])(?i:[\w-]*(?:_|-))?(?i:password|passwd|passphrase|secret|api[-_]?key"
+        r"|secret[-_]?access[-_]?key|access[-_]?token|x-auth-token|x-subject-token)['\"]?\s*[:=]\s*['\"]?)"
+        r"(?!\[secret\])[^\s'\",;&}\]]{4,}"
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Private:
+    """What a publisher keeps to itself.
+
+    Args:
+        values: texts that are taken out wherever they stand.
+        keys: names or dotted paths of keys, with ``*``, whose values are private.
+        networks: addresses in them are taken out.
+    """
+
+    values: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+
+
+@dataclass(slots=True)
+class Redaction:
+    """What is taken out of one document and of everything made from it."""
+
+    private: Private
+    keys: tuple[str, ...] = ()
+    stand_ins: dict[str, str] = field(default_factory=dict)
+    _counts: dict[str, int] = field(default_factory=dict)
+    _pattern: re.Pattern[str] | None = None
+    _forms: dict[str, str] = field(default_factory=dict)
+
+    def text(self, text: str) -> str:
+        """*text* without anything private."""
+        for pattern in SECRET_TEXT:
+            text = pattern.sub(rf"\g<1>{SECRET}", text)
+        if self._pattern is not None:
+            text = self._pattern.sub(lambda found: self._forms[found[0].lower()], text)
+        if self.private.networks:
+            text = ADDRESS.sub(self._in_network, text)
+        return text
+
+    def value(self, value: Any, path: tuple[str, ...] = ()) -> Any:
+        """A JSON value, its keys too, without anything private."""
+        if path and value not in (None, "", [], {}):
+            if is_named(path, self.keys):
+                return self._whole(value, "private")
+            if isinstance(value, str) and SECRET_KEY.fullmatch(path[-1]):
+                return SECRET
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(k): self.value(v, (*path, part)) for k, part, v in _parts(value)}
+        if isinstance(value, list | tuple):
+            return [self.value(item, path) for item in value]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return self.stand_ins.get(str(value), value)
+        return value
+
+    def _whole(self, value: Any, sort: str) -> Any:
+        """Every plain value in *value* replaced, however short."""
+        if isinstance(value, Mapping):
+            return {self.text(str(k)): self._whole(v, sort) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._whole(item, sort) for item in value]
+        return self.stand_ins.get(str(value), f"[{sort}]") if value is not None else None
+
+    def _in_network(self, found: re.Match[str]) -> str:
+        try:
+            address = ipaddress.ip_address(found[0])
+        except ValueError:
+            return found[0]
+        inside = any(address in network for network in self.private.networks)
+        return self.take(found[0], "address") if inside else found[0]
+
+    def take(self, value: str, sort: str) -> str:
+        """The stand-in of *value*, the same for the same value."""
+        if value not in self.stand_ins:
+            self._counts[sort] = self._counts.get(sort, 0) + 1
+            self.stand_ins[value] = f"[{sort}-{self._counts[sort]}]"
+        return self.stand_ins[value]
+
+    def prepare(self) -> None:
+        """Make the pattern that finds every form of what was taken, the longest first."""
+        forms: dict[str, str] = {}
+        for value, stand_in in self.stand_ins.items():
+            if len(value) < SHORTEST:
+                continue
+            encoded = base64.b64encode(value.encode()).decode()
+            escaped = value.encode("unicode_escape").decode()
+            for form in (value, quote(value, safe=""), quote(value), encoded.rstrip("="), escaped):
+                forms.setdefault(form.lower(), stand_in)
+        self._forms = forms
+        if forms:
+            longest = sorted(forms, key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(_bounded, longest)), re.IGNORECASE)
+
+
+def redaction(document: Mapping[str, Any], private: Private) -> Redaction:
+    """What has to be taken out of *document*, a result document or any JSON value."""
+    platform = document.get("platform")
+    declared = platform.get("declared") if isinstance(platform, Mapping) else None
+    marks = declared.get("private") if isinstance(declared, Mapping) else None
+    marked = tuple(m for m in marks if isinstance(m, str)) if isinstance(marks, list) else ()
+    made = Redaction(private=private, keys=(*private.keys, *marked))
+    for value in private.values:
+        made.take(value, "private")
+    for path, value in _leaves(document, ()):
+        text = str(value)
+        if is_named(path, made.keys) and path[-1:] != ("private",):
+            made.take(text, "private")
+        elif isinstance(value, str):
+            for address in controllers(path, value):
+                made.take(address, "bmc")
+    made.prepare()
+    return made
+
+
+def is_named(path: tuple[str, ...], names: Sequence[str]) -> bool:
+    """Whether a key's path, or the path from any of its parts on, is one of *names*."""
+    dotted = [".".join(path[start:]) for start in range(len(path))]
+    return any(fnmatchcase(part, name) for name in names for part in dotted)
+
+
+def controllers(path: tuple[str, ...], text: str) -> Iterator[str]:
+    """Addresses of management controllers that *text*, found at *path*, tells."""
+    if any(CONTROLLER.search(part) for part in path):
+        yield from ADDRESS.findall(text)
+    for pattern in CONTROLLER_CALLS:
+        yield from (found.strip("[]") for found in pattern.findall(text))
+
+
+def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every plain value with its path; a fact's value stands at the fact's name too."""
+    if isinstance(value, Mapping):
+        for _, part, item in _parts(value):
+            yield from _leaves(item, (*path, part))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _leaves(item, path)
+    elif value is not None and not isinstance(value, bool):
+        yield path, value
+
+
+def _parts(value: Mapping[Any, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Key, part of the path and item; a fact's value is known by the fact's name."""
+    name = value.get("name")
+    is_fact = isinstance(name, str) and {"value", "source"} <= value.keys()
+    for key, item in value.items():
+        yield str(key), str(name) if is_fact and key == "value" else str(key), item
+
+
+def _bounded(form: str) -> str:
+    """A pattern for one form; an address is not found inside a longer one."""
+    if ADDRESS.fullmatch(form):
+        return rf"(?<![0-9A-Fa-f.:]){re.escape(form)}(?![0-9A-Fa-f:]|\.\d)"
+    return re.escape(form)

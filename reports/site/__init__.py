@@ -1,0 +1,1 @@
+"""The static site: pages, badges, feed and machine-readable copies made from published results."""

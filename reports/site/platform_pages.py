@@ -1,0 +1,125 @@
+"""One page a platform: where it stands, its certificate, its history, what it says it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from reports.matrix import check_order
+from reports.site import charts
+from reports.site.documents import Seen
+from reports.site.history import BAD, Platform, together
+from reports.site.render import drawn, dumped, page, states
+
+if TYPE_CHECKING:
+    from reports.site.build import Page, Site
+
+RUNS = 60  # rows of the history; older ones are in the JSON copy
+CHANGES = 40
+COLUMNS = 40  # runs in the chart
+
+
+def pages(site: Site) -> Iterator[Page]:
+    """The pages of all platforms and their JSON copies."""
+    for platform in site.platforms:
+        path = f"platforms/{platform.slug}.html"
+        yield path, _page(site, platform, path)
+        yield f"platforms/{platform.slug}.json", dumped(_document(site, platform))
+
+
+def _page(site: Site, platform: Platform, path: str) -> str:
+    main = site.main.id if site.main else ""
+    runs = list(reversed(platform.results))[:RUNS]
+    changes = site.changes[platform.name]
+    worse = Counter(c.summary.id for c in changes if c.sort == "worse")
+    better = Counter(c.summary.id for c in changes if c.sort == "better")
+    judged = [(r, j) for r in platform.results if not r.partial and (j := r.by(main))][-COLUMNS:]
+    columns = [(r.day, states(j.counts)) for r, j in judged]
+    name = platform.name
+    return site.render(
+        "platform",
+        path,
+        section="overview",
+        p=platform,
+        s=site.standings[name],
+        main=site.main,
+        guidelines=site.guidelines,
+        bad=_bad(site, platform),
+        changes=together(changes)[:CHANGES],
+        declared=[(k, v) for k, v in platform.latest.declared.items() if k != "emulator"],
+        runs=[
+            {
+                "summary": run,
+                "verdicts": [j.verdict if (j := run.by(g.id)) else "" for g in site.guidelines],
+                "counts": Counter(seen.outcome for seen in run.checks.values()),
+                "worse": worse[run.id],
+                "better": better[run.id],
+            }
+            for run in runs
+        ],
+        chart_history=drawn(
+            charts.history(columns, f"Required items of each run of {name} by state")
+        ),
+        chart_timeline=drawn(
+            charts.timeline(platform.current.timings, f"Steps of provisioning on {name}")
+        ),
+    )
+
+
+def _bad(site: Site, platform: Platform) -> list[tuple[str, Seen, str, str]]:
+    """Checks of the newest full run that did not pass, and the day since when."""
+    found = []
+    for id_, seen in platform.current.checks.items():
+        if seen.outcome in BAD:
+            since = platform.current.day
+            for result in reversed(platform.results):
+                old = result.checks.get(id_)
+                if old is not None and old.outcome not in BAD:
+                    break
+                since = result.day if old is not None else since
+            found.append((id_, seen, site.checks.get(id_, ""), since))
+    found.sort(key=lambda row: (row[1].outcome != "failed", check_order(row[0])))
+    return found
+
+
+def _document(site: Site, platform: Platform) -> dict[str, Any]:
+    """The machine-readable copy."""
+    return {
+        "schema": "interop.platform/1",
+        "name": platform.name,
+        "kind": platform.latest.kind,
+        "standings": {g.id: _standing(site, platform, g.id) for g in site.guidelines},
+        "results": [
+            {"id": r.id, "finished": r.finished, "complete": r.complete, "page": page(r)}
+            for r in platform.results
+        ],
+        "changes": [
+            {
+                "result": c.summary.id,
+                "day": c.summary.day,
+                "check": c.check,
+                "fact": c.fact,
+                "before": c.before,
+                "after": c.after,
+                "sort": c.sort,
+            }
+            for c in site.changes[platform.name]
+        ],
+    }
+
+
+def _standing(site: Site, platform: Platform, guideline: str) -> dict[str, Any]:
+    standing = platform.standing(guideline, site.day)
+    certificate = standing.certificate
+    return {
+        "standing": standing.word,
+        "level": standing.last.level if standing.last else None,
+        "certificate": {
+            "state": certificate.state,
+            "program": certificate.program,
+            "since": certificate.since,
+            "until": certificate.until,
+            "result": certificate.summary.id if certificate.summary else "",
+        },
+    }

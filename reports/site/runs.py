@@ -1,0 +1,138 @@
+"""Pages of runs: the list of all, one page a run, one page a result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from reports.matrix import check_order
+from reports.result import Result
+from reports.site.documents import OUTCOMES, GuidelineDocument, Seen, Summary, slug
+from reports.site.render import Renderer, by_chapter, dumped, page, script
+from reports.timeline import timeline
+
+if TYPE_CHECKING:
+    from reports.site.build import Page, Site
+
+RUNS = 100  # rows of a page of runs
+DIFFER = 200  # checks that ended differently, on a run's page
+
+
+def pages(site: Site) -> Iterator[Page]:
+    """The list of runs in pages, and a page for each of them."""
+    grouped: dict[str, list[Summary]] = {}
+    for summary in site.summaries:
+        grouped.setdefault(summary.run, []).append(summary)
+    for many in grouped.values():
+        many.sort(key=lambda s: s.platform.casefold())
+    newest = sorted(grouped.items(), key=lambda item: item[1][0].finished, reverse=True)
+    sheets = [newest[at : at + RUNS] for at in range(0, len(newest), RUNS)] or [[]]
+    for number, sheet in enumerate(sheets, start=1):
+        path = f"runs/{'index' if number == 1 else f'page-{number}'}.html"
+        shared = {"section": "runs", "main": site.main, "total": len(newest)}
+        yield (
+            path,
+            site.render("runs", path, runs=sheet, number=number, pages=len(sheets), **shared),
+        )
+    for name, many in newest:
+        path = f"runs/{slug(name)}/index.html"
+        yield (
+            path,
+            site.render(
+                "run",
+                path,
+                section="runs",
+                name=name,
+                many=many,
+                main=site.main,
+                rows=[(summary, took(summary)) for summary in many],
+                differ=list(_differ(many)) if len(many) > 1 else [],
+            ),
+        )
+
+
+def result_pages(
+    render: Renderer,
+    summary: Summary,
+    result: Result | None,
+    verdicts: Sequence[dict[str, Any]],
+    guidelines: Sequence[GuidelineDocument],
+) -> Iterator[Page]:
+    """The page of one result, its evidence as a script, and its JSON copies.
+
+    Args:
+        render: of the site.
+        summary: of the result.
+        result: the redacted document; none for a result of another tool.
+        verdicts: the redacted verdict documents.
+        guidelines: for the titles of checks.
+    """
+    path = page(summary)
+    stem = path.removesuffix(".html")
+    name = stem.rsplit("/", 1)[1]
+    titles = {id_: part.title for g in reversed(guidelines) for id_, part in g.checks.items()}
+    reasons = {r.id: r.reason for r in result.checks if r.reason} if result else {}
+    chapters = [
+        (words, [_row(summary, id_, titles, reasons) for id_ in ids])
+        for words, ids in by_chapter(sorted(summary.checks, key=check_order))
+    ]
+    copies = [(f"{name}.summary.json", "summary"), (f"{name}.verdicts.json", "verdicts")]
+    if result is not None:
+        copies.insert(0, (f"{name}.result.json", "result as published"))
+    used = {seen.outcome for seen in summary.checks.values()}
+    yield (
+        path,
+        render(
+            "result",
+            path,
+            section="runs",
+            r=summary,
+            took=took(summary),
+            chapters=chapters,
+            outcomes=[word for word in OUTCOMES if word in used],
+            bars=timeline(summary.timings) if summary.timings else None,
+            copies=copies,
+        ),
+    )
+    evidence: dict[str, list[dict[str, Any]]] = {}
+    if result is not None:
+        document = result.dump()
+        for check in document["checks"]:
+            evidence.setdefault(check["id"], []).append(check)
+        yield f"{stem}.result.json", json.dumps(document, ensure_ascii=False) + "\n"
+    yield f"{stem}.evidence.js", script("interopEvidence", evidence)
+    yield f"{stem}.verdicts.json", dumped(list(verdicts))
+    yield f"{stem}.summary.json", summary.model_dump_json(by_alias=True) + "\n"
+
+
+def _row(
+    summary: Summary, id_: str, titles: dict[str, str], reasons: dict[str, str]
+) -> tuple[str, Seen, str, str]:
+    title = titles.get(id_) or summary.titles.get(id_, "")
+    return id_, summary.checks[id_], title, reasons.get(id_) or summary.checks[id_].reason
+
+
+def took(summary: Summary) -> str:
+    """How long a run was, in words."""
+    try:
+        start = datetime.fromisoformat(summary.started)
+        seconds = (datetime.fromisoformat(summary.finished) - start).total_seconds()
+    except (ValueError, TypeError):
+        return "an unknown time"
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def _differ(many: Sequence[Summary]) -> Iterator[tuple[str, str, list[str]]]:
+    """Checks of one run that did not end alike, with the outcome on each platform."""
+    ids = sorted({id_ for summary in many for id_ in summary.checks}, key=check_order)
+    shown = 0
+    for id_ in ids:
+        cells = [s.checks[id_].outcome if id_ in s.checks else "missing" for s in many[:12]]
+        if len(set(cells)) > 1 and shown < DIFFER:
+            shown += 1
+            title = next((s.titles[id_] for s in many if s.titles.get(id_)), "")
+            yield id_, title, cells
