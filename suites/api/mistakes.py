@@ -11,6 +11,7 @@ from typing import Any
 
 GONE_VOLUME = "vol-0fffffffffffffff0"
 GONE_MACHINE = "i-0fffffffffffffff0"
+GONE_UUID = "00000000-0000-4000-8000-0000000000ff"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,5 +64,29 @@ MISTAKES: Mapping[str, tuple[Mistake, ...]] = {
             parameters={"InstanceIds": [GONE_MACHINE]},
         ),
         Mistake(sort="unknown-operation", operation="TransmogrifyVolumes"),
+    ),
+    # nova and cinder name a mistake by its kind, neutron by its kind of thing.
+    "openstack": (
+        Mistake(sort="gone", operation=f"compute GET /servers/{GONE_UUID}"),
+        Mistake(sort="gone", operation=f"compute DELETE /servers/{GONE_UUID}"),
+        Mistake(sort="gone", operation=f"volume GET /volumes/{GONE_UUID}"),
+        Mistake(sort="gone", operation=f"volume DELETE /volumes/{GONE_UUID}"),
+        Mistake(sort="gone-network", operation=f"network GET /networks/{GONE_UUID}"),
+        Mistake(sort="gone-network", operation=f"network DELETE /networks/{GONE_UUID}"),
+        Mistake(
+            sort="malformed",
+            operation="compute POST /servers",
+            parameters={"body": {"server": {"name": ["not", "a", "name"]}}},
+        ),
+        Mistake(
+            sort="malformed",
+            operation="volume POST /volumes",
+            parameters={"body": {"volume": {"size": "large"}}},
+        ),
+        Mistake(
+            sort="malformed",
+            operation="compute POST /servers",
+            parameters={"text": "no JSON at all", "headers": {"Content-Type": "application/json"}},
+        ),
     ),
 }

@@ -14,7 +14,7 @@ REFUSED = (401, 403)
 @pytest.mark.check("meta-01", needs=("machine", "metadata"))
 @pytest.mark.cost("shared")
 def test_metadata_tells_the_id_of_the_api(
-    members: Members, sight: Sight, observe: Observe, evidence: Evidence
+    subject: Subject, members: Members, sight: Sight, observe: Observe, evidence: Evidence
 ) -> None:
     """The metadata service of each member tells the instance id that the API tells."""
     for member in members:
@@ -22,6 +22,7 @@ def test_metadata_tells_the_id_of_the_api(
         told = str(member.state.facts.get("instance_id") or member.handle.id)
         observe("instance-id", seen["instance_id"], member=member.name)
         observe("instance-id", told, source="api", member=member.name)
+        observed_as_declared(subject, observe, "metadata-formats", seen["formats"], member.name)
         claim(
             seen["reachable"],
             f"{member.name} reaches the metadata service",

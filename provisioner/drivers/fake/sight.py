@@ -137,6 +137,7 @@ class GuestSight:
             "reachable": True,
             "token_offered": True,
             "status": 200,
+            "formats": ["ec2"],
             "instance_id": "i-fake" if "meta-01" in self.defects else self.machine.id,
             "without_token": 401,
             "with_bogus_token": 200 if "meta-02" in self.defects else 401,

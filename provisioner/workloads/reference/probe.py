@@ -535,12 +535,21 @@ def metadata(url: str = "http://169.254.169.254", timeout_s: float = 3.0) -> Jso
     status, instance = ask("GET", f"{base}/instance-id", good)
     public_status, public = ask("GET", f"{base}/public-ipv4", good)
     name_status, name = ask("GET", f"{base}/local-hostname", good)
+    own_status, document = ask("GET", "/openstack/latest/meta_data.json", {})
+    try:
+        told = json.loads(document) if own_status == 200 else None
+    except ValueError:
+        told = None
+    # OpenStack's own format has the id that its API tells; its EC2 format makes up another.
+    own_id = str(told.get("uuid") or "") if isinstance(told, dict) else ""
+    spoken = {"ec2": status == 200, "openstack": bool(own_id)}
     return {
         "url": url,
         "reachable": bool(plain_status or token_status),
         "token_offered": token_given,
         "status": status,
-        "instance_id": instance.strip() if status == 200 else "",
+        "formats": [one for one, there in spoken.items() if there],
+        "instance_id": own_id or (instance.strip() if status == 200 else ""),
         "without_token": plain_status,
         "with_bogus_token": bogus_status,
         "hostname": name.strip() if name_status == 200 else "",
