@@ -156,7 +156,8 @@ class Images:
         """
         final = self.cache / name
         if (final / COMPLETE).exists():
-            (final / COMPLETE).touch()  # it is in use, says its time
+            now = time.time_ns()  # it is in use, says its time
+            os.utime(final / COMPLETE, ns=(now, now))
             yield final, None
             return
         try:

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from provisioner.lab import images as recipes
 from provisioner.lab.openstack import config, link, place, runner, schemas, seed
@@ -61,15 +62,9 @@ def unpack(folder: Path, lab: Place) -> None:
             shutil.copyfile(source, target)
     was = read(folder)
     with _open(lab, "keystone") as keystone:
-        for service in lab.ports:
-            # ports differ in length: an address must end where it is replaced
-            for end in ("/", ""):
-                change = (f"{was.url(service)}{end}", f"{lab.url(service)}{end}")
-                where = "url LIKE ? || '%'" if end else "url = ?"
-                keystone.execute(
-                    f"UPDATE endpoint SET url = replace(url, ?, ?) WHERE {where}",  # noqa: S608
-                    (*change, change[0]),
-                )
+        for number, url in keystone.execute("SELECT id, url FROM endpoint").fetchall():
+            there = _moved(url, was, lab)
+            keystone.execute("UPDATE endpoint SET url = ? WHERE id = ?", (there, number))
     with _open(lab, "glance") as glance:
         glance.execute(
             "UPDATE image_locations SET value = replace(value, ?, ?)",
@@ -86,6 +81,13 @@ def unpack(folder: Path, lab: Place) -> None:
     with _open(lab, "cinder") as cinder:
         cinder.execute(f"UPDATE services SET updated_at = {NOW}")  # noqa: S608
     schemas.write_ahead(lab.databases)
+
+
+def _moved(url: str, was: Place, lab: Place) -> str:
+    """An address in the catalogue of one lab, as another has it."""
+    parts = urlsplit(url)
+    (service,) = (name for name, port in was.ports.items() if port == parts.port)
+    return parts._replace(netloc=urlsplit(lab.url(service)).netloc).geturl()
 
 
 @contextmanager
