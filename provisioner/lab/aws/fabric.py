@@ -20,15 +20,18 @@ from pathlib import Path
 
 from provisioner.errors import PlatformFault
 from provisioner.lab.aws import names, rules
+from provisioner.lab.aws.catalog import is_virtual
 from provisioner.lab.aws.rules import BRIDGE, METADATA, UPLINK
 from provisioner.lab.aws.world import Instance, Vpc, World
+from provisioner.lab.guests.guest import Port, Wiring
 from provisioner.lab.space import NETNS, Space, quiet, run
 
 LOG = logging.getLogger(__name__)
 OUTSIDE = "198.18.0.1"  # where the harness is, as guests see it; RFC 2544, never routed
 LINKS = ipaddress.ip_network("198.18.128.0/17")  # our end of each VPC's link
 INTERNET_MTU = 1500
-GUEST_LINK = "ens5"  # the first interface's name on current instance types
+GUEST_SLOT = 5  # PCI slot of the first interface on current instance types,
+GUEST_LINK = f"ens{GUEST_SLOT}"  # after which it is named
 
 # Only what is ours is judged: where br_netfilter is loaded, frames between the machines of the
 # metal bridge pass this hook too.
@@ -285,25 +288,37 @@ class Fabric:
 
     # -- guests --------------------------------------------------------------------------------
 
-    def plug(self, instance: Instance) -> str:
-        """A namespace for a guest with one interface in its VPC; returns the namespace's name."""
+    def plug(self, instance: Instance) -> Wiring:
+        """A port of the VPC's bridge for a guest; one that is there is made anew.
+
+        A container gets a namespace with one interface, a virtual machine a tap.
+        """
         inner, vpc = guest_namespace(self._space, instance.id), self.namespace(instance.vpc)
-        port = _port(instance.id)
+        port, virtual = _port(instance.id), is_virtual(instance.size)
         self.unplug(instance.id)
         # The kernel removes a namespace's interfaces some time after the namespace.
         subprocess.run(["ip", "-n", vpc, "link", "del", port], capture_output=True, check=False)
-        run("ip", "netns", "add", inner)
+        if virtual:
+            made = [f"tuntap add dev {port} mode tap", f"link set {port} mtu {names.MTU}"]
+        else:
+            run("ip", "netns", "add", inner)
+            made = [
+                f"link add {port} mtu {names.MTU} type veth peer name {GUEST_LINK}"
+                f" mtu {names.MTU} address {instance.mac} netns {inner}"
+            ]
         self._ip(
             vpc,
             [
-                f"link add {port} mtu {names.MTU} type veth peer name {GUEST_LINK}"
-                f" mtu {names.MTU} address {instance.mac} netns {inner}",
+                *made,
                 f"link set {port} master {BRIDGE}",
                 f"link set {port} type bridge_slave isolated on",
                 f"link set {port} up",
             ],
         )
-        return inner
+        if not virtual:
+            return Wiring(namespace=inner)
+        card = Port(tap=port, mac=instance.mac, slot=GUEST_SLOT, mtu=names.MTU)
+        return Wiring(namespace=vpc, ports=(card,))
 
     def unplug(self, instance: str) -> None:
         """Remove a guest's namespace, and its interface with it; none there is fine."""

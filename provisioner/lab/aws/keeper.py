@@ -8,14 +8,14 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from provisioner.errors import PlatformError
 from provisioner.lab.aws.fabric import Fabric
-from provisioner.lab.aws.guest import REBOOTED, Devices, Guest
 from provisioner.lab.aws.namespaces import inside
 from provisioner.lab.aws.world import Instance
+from provisioner.lab.guests.guest import REBOOTED, Drive, Guest, Wiring
 
 LOG = logging.getLogger(__name__)
 HALT_S = 60.0  # a guest that was asked to halt is given this long
@@ -60,7 +60,7 @@ class Means:
     fabric: Fabric
     slots: threading.Semaphore
     plugging: threading.Lock
-    devices: Callable[[str], Devices]
+    devices: Callable[[str], Sequence[Drive]]
     plug_pulled: Callable[[str], None]
     powered_off: Callable[[str], None]
     changed: Callable[[], None]
@@ -170,8 +170,8 @@ class Keeper:
             self._to(Phase.STARTING)
             try:
                 with self._means.plugging:
-                    namespace = self._means.fabric.plug(self.instance)
-                self._power_on(namespace)
+                    wiring = self._means.fabric.plug(self.instance)
+                self._power_on(wiring)
             except (OSError, PlatformError):
                 self._to(Phase.OFF)  # tried again at the next step
                 raise
@@ -184,8 +184,8 @@ class Keeper:
                     return
                 time.sleep(LOOK_S)
 
-    def _power_on(self, namespace: str) -> None:
-        self.guest.start(namespace, self._means.devices(self.instance.id))
+    def _power_on(self, wiring: Wiring) -> None:
+        self.guest.start(wiring, self._means.devices(self.instance.id))
         self.boots += 1
         self._hard = self._reboot = False
         self.answered = False
@@ -203,8 +203,8 @@ class Keeper:
         self.guest.forget()
         self.healthy = False
         with self._means.plugging:
-            namespace = self._means.fabric.plug(self.instance)
-        self._power_on(namespace)
+            wiring = self._means.fabric.plug(self.instance)
+        self._power_on(wiring)
 
     def _ended_by_itself(self) -> None:
         code = self.guest.ended()

@@ -21,13 +21,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from provisioner.errors import PlatformError
 from provisioner.lab.aws.fabric import Fabric
-from provisioner.lab.aws.guest import Guest, Image
+from provisioner.lab.aws.guests import Maker
 from provisioner.lab.aws.keeper import Keeper, Means, Phase
 from provisioner.lab.aws.metadata import Card, Metadata
 from provisioner.lab.aws.metadata_server import MetadataServer
 from provisioner.lab.aws.reading import read_world
 from provisioner.lab.aws.volumes import Volumes
 from provisioner.lab.aws.world import Instance, World
+from provisioner.lab.guests.guest import Guest
 
 LOG = logging.getLogger(__name__)
 RESYNC_S = 10.0
@@ -42,7 +43,7 @@ class Reconciler:
         region, account: what guests are told.
         fabric: the network.
         folder: where instances and volumes are kept.
-        image: what guests are made of.
+        maker: makes guests.
         defects: faults on purpose.
     """
 
@@ -54,7 +55,7 @@ class Reconciler:
         account: str,
         fabric: Fabric,
         folder: Path,
-        image: Image,
+        maker: Maker,
         defects: frozenset[str],
     ) -> None:
         self._ec2 = ec2
@@ -62,7 +63,7 @@ class Reconciler:
         self._account = account
         self._fabric = fabric
         self._folder = folder
-        self._image = image
+        self._maker = maker
         self._defects = defects
         self._world = World()
         self._keepers: dict[str, Keeper] = {}
@@ -163,13 +164,7 @@ class Reconciler:
         if keeper is None:
             if instance.gone or instance.vpc not in self._fabric.known():
                 return
-            guest = Guest(
-                instance.id,
-                self._folder / "instances" / instance.id,
-                self._image,
-                instance.root_gib,
-                self._defects,
-            )
+            guest = self._maker(instance)
             self._public_key(instance)
             keeper = self._keepers[instance.id] = Keeper(instance, guest, self._means)
         elif keeper.phase is Phase.GONE:
@@ -276,5 +271,4 @@ class Reconciler:
         deadline = time.monotonic() + 8.0
         for keeper in keepers:
             keeper.join(max(0.05, deadline - time.monotonic()))
-        self._volumes.close()
         self._fabric.close()

@@ -11,7 +11,8 @@ from provisioner.lab.aws import catalog, layer
 from provisioner.lab.aws.declared import DECLARED
 from provisioner.lab.aws.defects import known
 from provisioner.lab.aws.fabric import OUTSIDE, Fabric
-from provisioner.lab.aws.guest import Image
+from provisioner.lab.aws.guests import Maker
+from provisioner.lab.guests import boot
 from provisioner.lab.images import Images
 from provisioner.lab.limits import raise_limit
 from provisioner.lab.space import Space
@@ -37,7 +38,7 @@ def run(space: Space, state: State, images: Images) -> None:
         shutil.rmtree(old)  # an earlier daemon's is of no use: the API's memory is gone with it
     folder, disks = state.folder(PLATFORM), state.bulk(PLATFORM)
     state.progress(PLATFORM, "root file system")
-    root = images.rootfs()
+    made_of = boot.image(images, layer.build(folder / "layer"), folder)
     state.progress(PLATFORM, "starting the API")
     catalog.prepare(folder)
 
@@ -55,7 +56,7 @@ def run(space: Space, state: State, images: Images) -> None:
         account=ACCOUNT,
         fabric=fabric,
         folder=disks,
-        image=Image(layers=(layer.build(folder / "layer"), root)),
+        maker=Maker(disks / "instances", made_of, defects),
         defects=defects,
     )
     endpoint.put_front(GuestTruth(reconciler, defects))

@@ -6,13 +6,14 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner.lab.aws.guest import Guest
-from provisioner.lab.aws.loops import Loop, attach
+from provisioner.errors import PlatformError
 from provisioner.lab.aws.world import Volume, World
+from provisioner.lab.guests.guest import Drive, Guest
+from provisioner.lab.guests.loops import loop_of
 from provisioner.lab.space import run
 
 LOG = logging.getLogger(__name__)
@@ -21,17 +22,21 @@ LOST_S = 10.0  # volume-loses-fsync: at least so much of the past is lost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joined:
-    """A volume in a guest: its node there, and the device behind it."""
+    """A volume in a guest."""
 
     volume: str
     instance: str
-    node: str
-    loop: Loop
+    drive: Drive
 
 
 def link_of(volume: str) -> str:
     """The name below /dev/disk/by-id that udev makes for an EBS volume on current instances."""
-    return f"nvme-Amazon_Elastic_Block_Store_{volume.replace('-', '')}"
+    return f"nvme-Amazon_Elastic_Block_Store_{serial_of(volume)}"
+
+
+def serial_of(volume: str) -> str:
+    """The serial number a volume has on current instances, at most 20 characters."""
+    return volume.replace("-", "")
 
 
 class Volumes:
@@ -80,11 +85,10 @@ class Volumes:
             wished = {v.id: v.instance for v in world.volumes.values() if v.instance}
             return wished == {j.volume: j.instance for j in self._joined.values()}
 
-    def devices(self, instance: str) -> Mapping[str, tuple[tuple[str, ...], Loop]]:
-        """Node to (links, device) of what is attached to an instance."""
+    def devices(self, instance: str) -> Sequence[Drive]:
+        """What is attached to an instance."""
         with self._lock:
-            mine = [j for j in self._joined.values() if j.instance == instance]
-            return {j.node: ((link_of(j.volume),), j.loop) for j in mine}
+            return [j.drive for j in self._joined.values() if j.instance == instance]
 
     def plug_pulled(self, instance: str) -> None:
         """Called after a hard stop, when no process of the guest is left."""
@@ -95,19 +99,15 @@ class Volumes:
                 older = self._file(joined.volume).with_suffix(".older")
                 if not older.exists():
                     continue
-                run("blockdev", "--flushbufs", str(joined.loop.path))
+                loop = loop_of(joined.drive.file)  # a virtual machine has none
+                if loop is not None:
+                    run("blockdev", "--flushbufs", str(loop))
                 # in place: the device goes on reading this very file
                 run("dd", f"if={older}", f"of={self._file(joined.volume)}", "bs=1M",
                     "conv=notrunc", "status=none")  # fmt: skip
-                run("blockdev", "--flushbufs", str(joined.loop.path))
+                if loop is not None:
+                    run("blockdev", "--flushbufs", str(loop))
                 LOG.warning("%s rolled back, as asked (volume-loses-fsync)", joined.volume)
-
-    def close(self) -> None:
-        """Let go of all devices."""
-        with self._lock:
-            for joined in self._joined.values():
-                joined.loop.close()
-            self._joined.clear()
 
     # -- parts ---------------------------------------------------------------------------------
 
@@ -136,25 +136,32 @@ class Volumes:
 
     def _join(self, wish: Volume) -> None:
         path = self._file(wish.id)
-        if in_use(path):
+        if loop_of(path) is not None:
             return  # still mounted where it was detached: not before that ends
-        taken = {j.node for j in self._joined.values() if j.instance == wish.instance}
+        taken = {j.drive.node for j in self._joined.values() if j.instance == wish.instance}
         node = next(n for n in (f"nvme{k}n1" for k in range(1, 128)) if n not in taken)
-        loop = attach(path)
-        self._joined[wish.id] = Joined(volume=wish.id, instance=wish.instance, node=node, loop=loop)
+        drive = Drive(
+            serial=serial_of(wish.id),
+            file=path,
+            node=node,
+            links=(f"by-id/{link_of(wish.id)}",),
+            bus="nvme",
+        )
+        self._joined[wish.id] = Joined(volume=wish.id, instance=wish.instance, drive=drive)
         guest = self._guest(wish.instance)
         if guest is not None and guest.on:
             try:
-                guest.show(node, (link_of(wish.id),), loop)
-            except OSError as error:  # it gets the device when it starts again
+                guest.attach(drive)
+            except (OSError, PlatformError) as error:  # it gets the device when it starts again
                 LOG.info("%s not shown to %s: %s", wish.id, wish.instance, error)
 
     def _part(self, volume: str) -> None:
-        joined = self._joined.pop(volume)
+        joined = self._joined[volume]
         guest = self._guest(joined.instance)
-        if guest is not None:
-            guest.hide(joined.node, (link_of(volume),))
-        joined.loop.close()
+        if guest is not None and not guest.detach(joined.drive):
+            LOG.info("%s: %s does not let it go yet", volume, joined.instance)
+            return  # asked again at the next pass
+        del self._joined[volume]
         for kept in (".older", ".newer"):
             self._file(volume).with_suffix(kept).unlink(missing_ok=True)
 
@@ -174,14 +181,3 @@ class Volumes:
             if not older.exists():
                 shutil.copyfile(newer, older)
             self._copied[volume] = now
-
-
-def in_use(file: Path) -> bool:
-    """Whether a loop device has the file."""
-    for path in Path("/sys/block").glob("loop*/loop/backing_file"):
-        try:
-            if path.read_text().strip() == str(file):
-                return True
-        except OSError:
-            continue  # it went away while we looked
-    return False
