@@ -28,7 +28,10 @@ PLATFORMS: Mapping[str, str] = {
     "kubernetes": "provisioner.lab.kubernetes.serve",
 }
 # platform -> the module whose ``lacking()`` says, in one line, why it cannot be here
-WANTING: Mapping[str, str] = {"kubernetes": "provisioner.lab.kubernetes.providers"}
+WANTING: Mapping[str, str] = {
+    "kubernetes": "provisioner.lab.kubernetes.providers",
+    "openstack": "provisioner.lab.openstack.wanting",
+}
 
 
 def available() -> list[str]:
