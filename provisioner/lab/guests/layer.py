@@ -103,5 +103,10 @@ def build(folder: Path, config: Mapping[str, Any], rules: Sequence[str] = ()) ->
     generators = folder / "etc/systemd/system-generators"
     generators.mkdir()
     (generators / "cloud-init-generator").symlink_to("/dev/null")  # the data source is known
+    # cloud-init, too, then leaves the network to networkd, and does not look for the interfaces of
+    # its data source below /sys, which in a container shows the host's
+    no_network = folder / "var/lib/cloud/data/upgraded-network"
+    no_network.parent.mkdir(parents=True)
+    no_network.touch()
     (folder / "etc/hostname").write_text("localhost\n", encoding="utf-8")
     return folder

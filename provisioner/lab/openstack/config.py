@@ -237,6 +237,7 @@ def _nova(place: Place, secrets: Mapping[str, str]) -> File:
             "rpc_response_timeout": 60,
             "sync_power_state_interval": 10,  # a guest that died is told within it
             "use_rootwrap_daemon": False,
+            "allow_resize_to_same_host": True,  # there is no other
         },
         "api": {"auth_strategy": "keystone"},
         "api_database": _database(place, "nova_api"),

@@ -18,7 +18,7 @@ from typing import Any
 
 from provisioner.lab.images import Images
 from provisioner.lab.limits import raise_limit
-from provisioner.lab.openstack import config, founding, health, install, link, remains
+from provisioner.lab.openstack import config, founding, health, install, link, remains, virt_layer
 from provisioner.lab.openstack.declared import DECLARED
 from provisioner.lab.openstack.defects import known
 from provisioner.lab.openstack.place import Place
@@ -62,6 +62,7 @@ def run(space: Space, state: State, images: Images) -> None:
         defects=defects,
     )
     place.write()
+    virt_layer.prepare(images, place)
     raise_limit()
     services = Services(state, place, sockets, link.make(place.folder / "link"))
     try:
