@@ -76,6 +76,8 @@ def command(folder: Path, session_file: Path) -> list[str]:
         f"--rootdir={folder}",
         f"--interop-session={session_file}",
         f"--alluredir={folder / 'allure'}",
+        "-p",
+        "harness.labels",
         "-q",
         "--tb=short",
         "--color=no",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from guidelines.errors import BadDocument
 from guidelines.judge import judge
 from guidelines.model import Guideline
 from guidelines.results import load_results
+from guidelines.waivers import Waiver
+from reports.exports.allure import context
 from reports.junit import junit
 from reports.page import render
 from reports.result import Result
+from reports.subject import judgement_of, subject_of
 from reports.verdict import VerdictDocument
 from reports.write import write_document, write_text
 
@@ -45,7 +49,12 @@ def program_for(guideline: Guideline, features: frozenset[str], asked: str | Non
 
 
 def settle(
-    folder: Path, result: Result, guideline: Guideline, program: str, at: date
+    folder: Path,
+    result: Result,
+    guideline: Guideline,
+    program: str,
+    at: date,
+    waivers: Sequence[Waiver] = (),
 ) -> VerdictDocument:
     """Write the result, judge the written file, and write the verdict and JUnit beside it.
 
@@ -54,9 +63,14 @@ def settle(
     file = folder / "result.json"
     write_document(file, result.dump())
     write_text(folder / "junit.xml", junit(result))
-    verdict = judge(guideline, [load_results(file)], program=program, at=at)
+    verdict = judge(guideline, [load_results(file)], program=program, at=at, waivers=waivers)
     document = VerdictDocument.model_validate(verdict.to_json())
     write_document(folder / "verdict.json", document.dump())
+    if (folder / "allure").is_dir():
+        judgement = judgement_of(document, digest=guideline.digest)
+        shared = context([replace(subject_of(result), judgement=judgement)])
+        for name, text in shared:
+            write_text(folder / "allure" / name, text)
     return document
 
 

@@ -106,12 +106,18 @@ class PlatformRun:
             seed=self.spec.seed,
             key=self.key,
             probe=standing.probe,
+            guideline=self._guideline(),
         )
         checked = check(self.folder, session, self._tell, self.cancelled)
         if checked.complete and self.spec.wanted(name):
             # A part of the checks is no evidence of the rest, whatever came of that part.
             return replace(checked, complete=False, reason="only selected checks ran")
         return checked
+
+    def _guideline(self) -> str:
+        """The guideline as the checking process finds it, which works in another folder."""
+        file = Path(self.spec.guideline)
+        return str(file.resolve()) if file.exists() else self.spec.guideline
 
     def _kept(self) -> tuple[dict[str, Any], ...]:
         return tuple(read_records(self.folder / "checks.jsonl"))

@@ -15,7 +15,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from guidelines.catalog import load_guideline
+from guidelines.catalog import load_guideline, load_waivers
 from harness.config import read_platforms
 from harness.events import Events
 from harness.keys import run_key
@@ -25,6 +25,7 @@ from harness.platform_run import PlatformRun
 from harness.progress import Progress
 from harness.run_spec import RunSpec
 from harness.standing import Standing
+from harness.subjects import WAIVERS
 from provisioner.driver import Description
 from provisioner.errors import COULD_NOT_TELL, PlatformError
 from provisioner.platform import PlatformConfig, open_driver
@@ -53,6 +54,7 @@ class Run:
         self.cancelled = threading.Event()
         self.guideline = load_guideline(spec.guideline)
         self.platforms = read_platforms(spec.files)
+        self.waivers = load_waivers(spec.waivers) if spec.waivers else ()
 
     def execute(self) -> int:
         """Do the whole run.
@@ -78,7 +80,7 @@ class Run:
                 if not self.resumed:
                     shutil.rmtree(self.folder)  # nothing was created; leave no half a run
                 raise
-            self.spec.save(self.folder)
+            self._keep_orders()
             self.console.print(
                 f"run {self.spec.id}: {', '.join(configs)} against {self.guideline.id},"
                 f" workload {self.spec.workload}, seed {self.spec.seed}",
@@ -87,6 +89,14 @@ class Run:
             with self._interruptible(), progress:
                 self._side_by_side(runs)
         return self._tell(list(configs))
+
+    def _keep_orders(self) -> None:
+        """Write down what the run is to do, and keep the waivers as they are now."""
+        copy = self.folder / WAIVERS
+        if self.spec.waivers is not None and not copy.exists():
+            shutil.copyfile(self.spec.waivers, copy)
+            self.spec = self.spec.model_copy(update={"waivers": copy})
+        self.spec.save(self.folder)
 
     def _prepared(
         self, config: PlatformConfig, key: Path, events: Events, stack: ExitStack
@@ -142,7 +152,8 @@ class Run:
         """One platform, up to its verdict."""
         result = run.execute()
         program = program_for(self.guideline, run.description.features, self.spec.program)
-        verdict = settle(run.folder, result, self.guideline, program, datetime.now(UTC).date())
+        at = datetime.now(UTC).date()
+        verdict = settle(run.folder, result, self.guideline, program, at, self.waivers)
         run.events.tell(run.config.name, "phase", "judged", verdict.verdict)
 
     def _tell(self, names: list[str]) -> int:

@@ -32,6 +32,7 @@ class RunSpec(BaseModel):
         started: RFC 3339.
         expires: RFC 3339; after it anybody may reap what the run created.
         parent: the run this one repeats part of.
+        waivers: file of granted exceptions; the run keeps a copy.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +51,7 @@ class RunSpec(BaseModel):
     started: str
     expires: str
     parent: str = ""
+    waivers: Path | None = None
 
     def wanted(self, platform: str) -> list[str]:
         """The ids to run on a platform; empty means all."""

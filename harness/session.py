@@ -24,6 +24,7 @@ class Session:
         seed: of generated examples.
         key: the run's private SSH key file.
         probe: the probe's file, installed in every machine that is checked.
+        guideline: id or file of the guideline, for what is said of the checks.
     """
 
     run: str
@@ -37,6 +38,7 @@ class Session:
     seed: int
     key: Path
     probe: Path
+    guideline: str = ""
 
     @classmethod
     def load(cls, file: Path) -> Self:

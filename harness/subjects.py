@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from guidelines.catalog import load_waivers
 from guidelines.errors import BadDocument
 from guidelines.evidence import Evidence, Status
 from guidelines.freshness import expires_on
@@ -25,6 +26,7 @@ from reports.subject import About, Subject, judgement_of, labelled, subject_of
 from reports.verdict import VerdictDocument
 
 OWN = "interop.result/1"
+WAIVERS = "waivers.yaml"  # a run's own copy, in its folder
 NEWEST = "2026.11"  # judged by if nothing says otherwise
 
 
@@ -74,6 +76,18 @@ def stored_guideline(paths: Sequence[Path]) -> str:
         message = f"judged by different guidelines ({places}); name one with --guideline"
         raise BadDocument("results", "", message)
     return next(iter(found), NEWEST)
+
+
+def stored_waivers(paths: Sequence[Path]) -> tuple[Waiver, ...]:
+    """The waivers that the runs of the results were judged with, each file once."""
+    found: dict[bytes, Path] = {}
+    for path in paths:
+        folder = path if path.is_dir() else path.parent
+        for place in (folder, folder.parent):
+            file = place / WAIVERS
+            if (place / "run.json").is_file() and file.is_file():
+                found.setdefault(file.read_bytes(), file)
+    return tuple(waiver for file in found.values() for waiver in load_waivers(file))
 
 
 def expanded(paths: Sequence[Path]) -> list[Path]:

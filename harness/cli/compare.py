@@ -19,6 +19,7 @@ from harness.subjects import (
     load_subjects,
     standings,
     stored_guideline,
+    stored_waivers,
 )
 from reports.compare.comparison import Comparison, compare, json_text
 from reports.compare.guards import Objection
@@ -43,7 +44,7 @@ WIDE = 200  # columns where there is no terminal
 @click.option("--at", type=click.DateTime(["%Y-%m-%d"]), default=None,
               help="Judge as of this day. [default: the day each run finished]")  # fmt: skip
 @click.option("--waivers", "waiver_file", type=click.Path(path_type=Path),
-              help="File of granted exceptions.")  # fmt: skip
+              help="File of granted exceptions. [default: that of the run]")  # fmt: skip
 @click.option("--anyway", is_flag=True, help="Compare what is not comparable; the page says so.")
 @click.option("--fail-on", type=click.Choice(["never", "regression", "difference"]),
               default="never", show_default=True, help="What makes the exit code 1.")  # fmt: skip
@@ -75,7 +76,7 @@ def compare_command(
     everything = [*new_paths, *old_paths]
     if len(everything) < 2:
         raise click.UsageError("needs two results to compare, or one and a --baseline")
-    waivers = load_waivers(waiver_file) if waiver_file else ()
+    waivers = load_waivers(waiver_file) if waiver_file else stored_waivers(everything)
     day: date | None = at.date() if at else None
     judgings = [
         Judging(guideline=load_guideline(name), program=program, at=day, waivers=waivers)

@@ -13,7 +13,14 @@ import click
 
 from guidelines.catalog import load_guideline, load_waivers
 from guidelines.errors import BadDocument
-from harness.subjects import Judging, expanded, load_about, load_subjects, stored_guideline
+from harness.subjects import (
+    Judging,
+    expanded,
+    load_about,
+    load_subjects,
+    stored_guideline,
+    stored_waivers,
+)
 from reports.exports.ctrf import ctrf
 from reports.exports.oscal import oscal
 from reports.exports.sarif import sarif
@@ -46,7 +53,7 @@ FORMATS = (*PLAIN, "allure", "ctrf", "sarif", "oscal")
 @click.option("--at", type=click.DateTime(["%Y-%m-%d"]), default=None,
               help="Judge as of this day. [default: the day each run finished]")  # fmt: skip
 @click.option("--waivers", "waiver_file", type=click.Path(path_type=Path),
-              help="File of granted exceptions.")  # fmt: skip
+              help="File of granted exceptions. [default: that of the run]")  # fmt: skip
 @click.option("--baseline", "baselines", multiple=True, type=PATHS, metavar="R",
               help="Earlier result: SARIF's baseline states, Allure's history.")  # fmt: skip
 @click.option("--passes/--no-passes", default=True, show_default=True,
@@ -68,7 +75,7 @@ def export_command(
         guideline=load_guideline(reference or stored_guideline([*new_paths, *old_paths])),
         program=program,
         at=at.date() if at else None,
-        waivers=load_waivers(waiver_file) if waiver_file else (),
+        waivers=load_waivers(waiver_file) if waiver_file else stored_waivers(new_paths),
     )
     subjects = load_subjects(new_paths, judging)
     old = sorted(load_subjects(old_paths, replace(judging, at=None)), key=lambda s: s.finished)

@@ -15,6 +15,7 @@ from guidelines.results import load_results
 from guidelines.verdict import Verdict
 from harness.cli.guideline import day_option
 from harness.cli.guideline_text import findings_table
+from harness.cli.policy import fail_on_option, gated
 from harness.cli.tables import Table, output_options, print_document, print_line, print_tables
 from harness.cli.verdict_junit import verdict_junit
 
@@ -37,6 +38,7 @@ _FILE = click.Path(path_type=Path)
     help="Guideline that defines components the program takes from elsewhere.",
 )
 @click.option("--junit", "junit_file", type=_FILE, help="Write the items as JUnit XML too.")
+@fail_on_option("verdict", "not-compliant", "never")
 @output_options
 @click.pass_context
 def judge_command(
@@ -50,13 +52,14 @@ def judge_command(
     strict: bool,
     hosts: tuple[str, ...],
     junit_file: Path | None,
+    fail_on: str,
     form: str,
 ) -> None:
     """Judge RESULT files, taken together as one body of evidence, against a guideline.
 
     Takes our own results, RefStack uploads, subunit, JUnit XML, CTRF, sonobuoy tarballs, Allure
     folders, TAP and SCS reports. Exits 0 when compliant, 1 when not, 2 on bad input, 3 when it
-    cannot be told.
+    cannot be told, or as --fail-on says.
     """
     guideline = load_guideline(reference)
     chosen = choose_program(guideline, program, at)
@@ -75,7 +78,7 @@ def judge_command(
         print_document(verdict.to_json())
     else:
         _print(verdict, form)
-    context.exit(verdict.exit_code)
+    context.exit(gated(verdict.exit_code, fail_on))
 
 
 def _print(verdict: Verdict, form: str) -> None:

@@ -13,6 +13,7 @@ from guidelines.errors import BadDocument
 from guidelines.judge import judge
 from guidelines.results import load_results
 from harness.outcome import program_for, write_page
+from harness.subjects import expanded, stored_waivers
 from reports.read import read_result
 from reports.terminal import verdicts as verdict_table
 from reports.verdict import VerdictDocument
@@ -31,12 +32,14 @@ def report_command(
     at: datetime | None,
     output: Path,
 ) -> None:
-    """Judge RESULTS (result.json or its folder) and write one page about them."""
+    """Judge RESULTS (result.json, its folder or a run's folder) and write one page about them."""
     guideline = load_guideline(reference)
     day: date = at.date() if at else datetime.now(UTC).date()
     documents = []
     verdicts = {}
-    for path in results:
+    every = expanded(results)
+    waivers = stored_waivers(every)
+    for path in every:
         document = read_result(path)
         name = document.platform.name
         if name in verdicts:
@@ -44,7 +47,7 @@ def report_command(
         documents.append(document)
         chosen = program_for(guideline, frozenset(document.platform.features), program)
         file = path / "result.json" if path.is_dir() else path
-        verdict = judge(guideline, [load_results(file)], program=chosen, at=day)
+        verdict = judge(guideline, [load_results(file)], program=chosen, at=day, waivers=waivers)
         verdicts[name] = VerdictDocument.model_validate(verdict.to_json())
     write_page(output, documents, verdicts, guideline, title="Interop report")
     Console().print(verdict_table(verdicts))

@@ -11,6 +11,8 @@ from rich.console import Console
 from guidelines.catalog import load_guideline
 from guidelines.errors import BadDocument
 from harness.cli.platforms import FILES
+from harness.cli.policy import against, fail_on_option, gated, regression_code
+from harness.cli.run_output import SHOWN, quiet_console, tell_changes, tell_run
 from harness.config import read_platforms
 from harness.run import Run
 from harness.run_spec import RunSpec, new_id, times
@@ -43,6 +45,19 @@ OUTCOMES = ("failed", "blocked", "skipped", "not-applicable", "passed", "missing
     metavar="HOURS",
     help="Let the workload stand that long when the verdict is not compliant.",
 )
+@click.option(
+    "--waivers", "waiver_file", type=click.Path(path_type=Path), help="File of granted exceptions."
+)
+@fail_on_option()
+@click.option(
+    "--baseline",
+    "baselines",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    metavar="R",
+    help="Earlier result or run that --fail-on regression holds this one against.",
+)
+@SHOWN
 @RESULTS
 def run_command(
     names: tuple[str, ...],
@@ -54,13 +69,20 @@ def run_command(
     sets: tuple[str, ...],
     seed: int | None,
     keep_on_failure: float,
+    waiver_file: Path | None,
+    fail_on: str,
+    baselines: tuple[Path, ...],
+    form: str,
     results: Path,
 ) -> int:
     """Stand a workload up on each platform, check it, judge it, and write one report.
 
     Exits 0 when every platform is compliant, 1 when one is not, 2 on bad input and 3 when one
-    could not be judged. Ctrl-C tears everything down; a second one prints the reap command.
+    could not be judged, or as --fail-on says. Ctrl-C tears everything down; a second one prints
+    the reap command.
     """
+    if (fail_on == "regression") != bool(baselines):
+        raise click.UsageError("--fail-on regression and --baseline belong together")
     platforms = read_platforms(files)
     for name in names:
         platforms.get(name)
@@ -79,15 +101,28 @@ def run_command(
         keep_on_failure=keep_on_failure,
         started=started,
         expires=expires,
+        waivers=waiver_file.resolve() if waiver_file else None,
     )
-    return Run(spec, results / spec.id, Console()).execute()
+    run = Run(spec, results / spec.id, quiet_console(form))
+    code = gated(run.execute(), fail_on)
+    if fail_on == "regression":
+        found = against(run.folder, baselines, guideline, program)
+        code = regression_code(found)
+        tell_changes(found, form)
+    tell_run(run.folder, spec.platforms, code, form)
+    return code
 
 
 @click.command("resume")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def resume_command(folder: Path) -> int:
+@fail_on_option("verdict", "not-compliant", "never")
+@SHOWN
+def resume_command(folder: Path, fail_on: str, form: str) -> int:
     """Go on with the run in FOLDER: what was created and checked is not done again."""
-    return Run(RunSpec.load(folder), folder, Console(), resumed=True).execute()
+    spec = RunSpec.load(folder)
+    code = gated(Run(spec, folder, quiet_console(form), resumed=True).execute(), fail_on)
+    tell_run(folder.resolve(), spec.platforms, code, form)
+    return code
 
 
 @click.command("rerun")

@@ -46,11 +46,16 @@ def allure(
     for subject in subjects:
         for entry in entries(subject, about):
             yield from _files(subject, entry)
-    yield "categories.json", _text(CATEGORIES)
-    yield "environment.properties", _environment(subjects)
+    yield from context(subjects)
     if baselines:
         yield "history/history.json", _text(_history(baselines, about))
         yield "history/history-trend.json", _text(_trend(baselines, about))
+
+
+def context(subjects: Sequence[Subject]) -> Iterator[tuple[str, str]]:
+    """The files that are about all results together: categories and environment."""
+    yield "categories.json", _text(CATEGORIES)
+    yield "environment.properties", _environment(subjects)
 
 
 def status(entry: Entry) -> str:
@@ -107,14 +112,19 @@ def _files(subject: Subject, entry: Entry) -> Iterator[tuple[str, str]]:
     )
 
 
+def severity(about: About, *, required: bool) -> str:
+    """How bad it is if the check fails, in Allure's words: the lower the level, the worse."""
+    level = 3 if about.level is None else about.level
+    return SEVERITIES.get(level, "normal") if required else "minor"
+
+
 def _labels(subject: Subject, entry: Entry) -> list[Label]:
-    severity = SEVERITIES.get(entry.about.level or 3, "normal") if entry.required else "minor"
     epic = subject.judgement.program if subject.judgement else "interop"
     labels = [
         ("epic", epic),
         ("feature", entry.topic),
         *(("story", capability) for capability in entry.about.capabilities),
-        ("severity", severity),
+        ("severity", severity(entry.about, required=entry.required)),
         ("parentSuite", subject.label),
         ("suite", entry.topic),
         ("host", subject.platform),

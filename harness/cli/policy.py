@@ -1,0 +1,74 @@
+"""What makes a command fail: the policies of ``--fail-on``, for builds that gate on a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from click.decorators import FC
+
+from guidelines.catalog import load_guideline
+from guidelines.errors import BadDocument
+from harness.subjects import Judging, expanded, load_about, load_subjects, stored_waivers
+from reports.compare.guards import objections
+from reports.compare.regressions import Changes, changes
+
+POLICIES = ("verdict", "not-compliant", "regression", "never")
+
+
+def fail_on_option(*names: str) -> Callable[[FC], FC]:
+    """``--fail-on`` with the policies *names*, the first one the default."""
+    return click.option(
+        "--fail-on",
+        type=click.Choice(names or POLICIES),
+        default=(names or POLICIES)[0],
+        show_default=True,
+        help="verdict: 1 not compliant, 3 could not be judged. not-compliant: only 1."
+        " regression: 1 if anything passed in the --baseline and does not now, 3 if that cannot"
+        " be told. never: 0. Bad input is always 2.",
+    )
+
+
+def gated(code: int, policy: str) -> int:
+    """The exit code of a verdict's *code* under a policy that asks for no baseline."""
+    if policy == "never":
+        return 0
+    if policy == "not-compliant":
+        return int(code == 1)
+    return code
+
+
+def regression_code(found: Changes) -> int:
+    """1 if something got worse, 3 if something that passed can now not be told, else 0."""
+    if found.of("regression") or found.fallen:
+        return 1
+    return 3 if found.of("unknown") else 0
+
+
+def against(
+    folder: Path,
+    baselines: Sequence[Path],
+    reference: str,
+    program: str | None,
+) -> Changes:
+    """What changed in the run in *folder* against the baselines.
+
+    Raises:
+        BadDocument: the baselines are not comparable with it; results that did not finish are
+            told by their own verdict and are no reason here.
+    """
+    judging = Judging(
+        guideline=load_guideline(reference),
+        program=program,
+        waivers=stored_waivers([folder]),
+    )
+    new = load_subjects(expanded([folder]), judging)
+    earlier = expanded(baselines)
+    old = load_subjects(earlier, replace(judging, waivers=stored_waivers(earlier)))
+    grave = [o for o in objections([*new, *old]) if o.grave and o.code in ("suite", "workload")]
+    if grave:
+        text = "; ".join(objection.text for objection in grave)
+        raise BadDocument("--baseline", "", f"not comparable: {text}")
+    return changes(new, old, load_about([*new, *old], judging.guideline))
