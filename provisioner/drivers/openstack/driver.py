@@ -11,6 +11,7 @@ from provisioner.driver import Description, Handle, Owner, State, Status, Step
 from provisioner.drivers.openstack import features
 from provisioner.drivers.openstack.address import Addresses
 from provisioner.drivers.openstack.attachment import Attachments
+from provisioner.drivers.openstack.bucket import BucketObjects, Buckets, BucketTags
 from provisioner.drivers.openstack.choice import Choice
 from provisioner.drivers.openstack.cloud import Cloud
 from provisioner.drivers.openstack.describing import ABSENT, describe
@@ -29,6 +30,7 @@ from provisioner.features import (
     Console,
     Listing,
     Metadata,
+    Objects,
     Power,
     RawCall,
     Resize,
@@ -115,6 +117,7 @@ class OpenStackDriver:
         way_in = WayIn(cloud, self._networks, addresses, time)
         volumes = Volumes(cloud)
         self._machines = Machines(cloud, self._choice, way_in, RootVolumes(cloud, time), time)
+        self._buckets = Buckets(cloud)
         self._handlers: dict[Kind, Handler] = {
             Kind.KEY: Keys(cloud),
             Kind.IMAGE: Images(cloud, self._choice),
@@ -124,6 +127,7 @@ class OpenStackDriver:
             Kind.VOLUME: volumes,
             Kind.MACHINE: self._machines,
             Kind.ATTACHMENT: Attachments(cloud, volumes, addresses, self._machines, way_in),
+            Kind.BUCKET: self._buckets,
         }
 
     @property
@@ -178,6 +182,10 @@ class OpenStackDriver:
             made = Raw(cloud)
         elif f is Metadata and kind in TAGGABLE:
             made = features.Tags(cloud, handle)
+        elif f is Metadata and kind is Kind.BUCKET:
+            made = BucketTags(self._buckets, handle)
+        elif f is Objects and kind is Kind.BUCKET:
+            made = BucketObjects(self._buckets, handle.id)
         elif f is Rules and kind is Kind.FIREWALL:
             made = GroupRules(cloud, handle)
         elif f is Snapshot and kind is Kind.VOLUME and not handle.id.startswith(SNAPSHOT):
