@@ -1,7 +1,7 @@
 """What services and guests leave when nobody ended them in order, and its end.
 
-Processes are found by a variable of their environment, whoever started them. The network is not
-in here: neutron makes it fit its database when it starts, and ``lab down`` removes every namespace.
+Processes are found by their names in the lab's registry, and, whoever started them, by a variable
+of their environment.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from provisioner.lab.space import Space, run
 from provisioner.lab.state import Process, State, end, marked
 
 KINDS = ("net", "router", "vm")  # of namespaces: interop-LAB--KIND-ID
+NAMED = "openstack-"  # in the registry of the lab
 LEAVE_S = 2.0
 
 
 def clear(state: State, folder: Path, disks: Path) -> None:
     """End every service and guest of the lab, and let go of what they held."""
-    found = []
+    # a service that sets its title writes over its environment: those are known by their names
+    found = [process for process in state.processes() if process.name.startswith(NAMED)]
     for pid in marked(folder, VARIABLE):
         started = start_time(pid)
         if started is not None:
@@ -30,7 +32,7 @@ def clear(state: State, folder: Path, disks: Path) -> None:
     for name in namespaces(state.space):
         run("ip", "netns", "del", name)
     for process in state.processes():
-        if process.name.startswith("openstack-") and not process.alive():
+        if process.name.startswith(NAMED) and not process.alive():
             state.forget(process.name)
 
 
