@@ -543,3 +543,37 @@ def test_a_hostile_envelope_is_one_line(signed: Path, text: str) -> None:
 def test_a_bad_public_key_is_one_line(text: str) -> None:
     with pytest.raises(BadReport, match="keys"):
         public_keys(text, "keys")
+
+
+def test_what_is_signed_may_be_published(tmp_path: Path, keys: Path) -> None:
+    """Planted secrets, a controller's address and private values are in no file of a bundle."""
+    planted = {
+        "password": "hunter2-correct-horse",
+        "bmc-address": "10.99.88.77",
+        "account": "4242-4242-4242",
+        "network": "172.20.1.9",
+    }
+    result = document()
+    check = result.checks[0].model_copy(
+        update={
+            "reason": f"seen at {planted['network']} of {planted['account']}",
+            "evidence": [
+                EvidenceRecord(title="call", text=f"password={planted['password']}"),
+                EvidenceRecord(title="link", text=f"ipmitool -H {planted['bmc-address']} status"),
+            ],
+        }
+    )
+    platform = result.platform.model_copy(update={"declared": {"bmc": planted["bmc-address"]}})
+    result = result.model_copy(update={"checks": [check, *result.checks[1:]], "platform": platform})
+    folder = run_folder(tmp_path / "cloud", result)
+    rules = tmp_path / "private.yaml"
+    rules.write_text(f"values: ['{planted['account']}']\nnetworks: ['172.20.0.0/16']\n")
+
+    made = sign(folder, keys / "vendor", "--to", tmp_path / "b", "--private", rules)
+    seen = look(tmp_path / "b", "--key", keys / "vendor.pub")
+
+    assert made.exit_code == 0, made.output
+    assert seen.exit_code == 0, seen.output
+    for file in (tmp_path / "b").iterdir():
+        for what, secret in planted.items():
+            assert secret.encode() not in file.read_bytes(), (file.name, what)

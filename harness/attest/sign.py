@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -11,12 +12,14 @@ from typing import Any
 from securesystemslib.signer import CryptoSigner
 
 from harness.attest import bundle
-from harness.attest.rejudge import rejudge, sealed_of, seen_of, tool
+from harness.attest.rejudge import OWN, rejudge, sealed_of, seen_of, tool
 from harness.attest.verify import verify
 from reports.attest.envelope import Sealed
 from reports.attest.keys import openssh
 from reports.attest.statement import GuidelineUsed, ResultPredicate, VerdictPredicate, statement
 from reports.errors import BadReport
+from reports.read import parse_object
+from reports.redact import Private, Redaction, redaction
 from reports.verdict import VerdictDocument
 from reports.write import document_bytes
 
@@ -37,9 +40,17 @@ class Case:
 
 
 def make(
-    case: Case, signer: CryptoSigner, *, days: int, expected: VerdictDocument | None = None
+    case: Case,
+    signer: CryptoSigner,
+    *,
+    days: int,
+    private: Private,
+    expected: VerdictDocument | None = None,
 ) -> dict[str, bytes]:
     """The files of a new bundle. The verdict is computed here, so that it holds when signed.
+
+    A result of ours is signed as it may be published: without secrets, addresses of management
+    controllers and what is *private*. Evidence of other tools is signed as it is.
 
     Raises:
         BadDocument: a file cannot be read.
@@ -51,6 +62,7 @@ def make(
         files[name] = path.read_bytes()
     for path in case.beside:
         files[path.name] = path.read_bytes()
+    files |= _published(files, [names[path] for path in case.evidence], case.beside, private)
     predicate = VerdictPredicate(
         verdict="inconclusive",
         level=None,
@@ -90,6 +102,37 @@ def make(
         bundle.VERDICT_ENVELOPE: Sealed.of(statement(files, predicate)),
     }
     return _signed(files, sealed, signer)
+
+
+def _published(
+    files: Mapping[str, bytes], evidence: Sequence[str], beside: Sequence[Path], private: Private
+) -> dict[str, bytes]:
+    """Those files again that are of ours, without what is not to be published."""
+    made: dict[str, bytes] = {}
+    for name in evidence:
+        if not files[name].lstrip().startswith(b"{"):
+            continue
+        document = parse_object(files[name], name)
+        if document.get("schema") != OWN:
+            continue
+        taken = redaction(document, private)
+        clean = taken.value(document)
+        if clean != document:
+            made[name] = document_bytes(clean)
+        for path in beside:
+            text = files[path.name].decode("utf-8", errors="replace")
+            made[path.name] = _without(path.name, text, taken).encode()
+    return made
+
+
+def _without(name: str, text: str, taken: Redaction) -> str:
+    """A text beside a result; a line of JSON is looked at key by key."""
+    if not name.endswith(".jsonl"):
+        return taken.text(text)
+    lines = [
+        json.dumps(taken.value(parse_object(line.encode(), name))) for line in text.splitlines()
+    ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def countersign(files: Mapping[str, bytes], signer: CryptoSigner) -> dict[str, bytes]:
@@ -136,12 +179,8 @@ def _names(case: Case) -> dict[Path, str]:
 
 
 def _opinion(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A verdict without where its evidence lay."""
-    plain = {key: value for key, value in document.items() if key != "evidence"}
-    plain["findings"] = [{**finding, "path": ""} for finding in plain.get("findings", ())]
+    """What a verdict says, without where its evidence lay and the words that were taken out."""
+    plain = {key: document.get(key) for key in ("verdict", "level", "counts", "guideline_digest")}
     for key in ("items", "flagged_items", "advised_items"):
-        plain[key] = [
-            {name: value for name, value in item.items() if name not in ("evidence", "superseded")}
-            for item in plain.get(key, ())
-        ]
+        plain[key] = [(item["id"], item["state"]) for item in document.get(key, ())]
     return plain

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
-from guidelines.catalog import load_guideline, load_waivers, read_mapping
+from guidelines.catalog import load_guideline, load_waivers
 from guidelines.errors import BadDocument
 from harness.cli.guideline import day_option
+from harness.private import read_private
 from harness.publishing import Publication, machine_salt, publish
 from reports.read import digest
 from reports.redact import Private
 
 _FILE = click.Path(path_type=Path)
 DEEP = ("*/result.json", "*/*/result.json")  # in a run's folder, in a folder of runs
-
-
-class PrivateRules(BaseModel):
-    """The file of ``--private``."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    values: list[str] = Field(default_factory=list)
-    keys: list[str] = Field(default_factory=list)
-    networks: list[str] = Field(default_factory=list)
 
 
 @click.command("publish")
@@ -79,7 +68,7 @@ def publish_command(
         program=program,
         waivers=load_waivers(waiver_file) if waiver_file else (),
         waivers_digest=digest(waiver_file) if waiver_file else "",
-        private=_private(private_file) if private_file else Private(),
+        private=read_private(private_file) if private_file else Private(),
         day=at,
         title=title,
         base=f"{base_url.rstrip('/')}/" if base_url else "",
@@ -125,31 +114,3 @@ def find_results(paths: tuple[Path, ...]) -> list[Path]:
         for file in inside:
             found.setdefault(file.resolve(), file)
     return list(found.values())
-
-
-def _private(file: Path) -> Private:
-    """The rules in a file.
-
-    Raises:
-        BadDocument: it cannot be read, or a key is wrong.
-    """
-    value, _ = read_mapping(file)
-    try:
-        rules = PrivateRules.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise BadDocument(str(file), key, str(first["msg"]).lower()) from error
-    networks = []
-    for number, text in enumerate(rules.networks):
-        try:
-            networks.append(ipaddress.ip_network(text, strict=False))
-        except ValueError as error:
-            raise BadDocument(
-                str(file), f"networks.{number}", "expected such as 10.0.0.0/8"
-            ) from error
-    return Private(
-        values=tuple(v for v in rules.values if v),
-        keys=tuple(rules.keys),
-        networks=tuple(networks),
-    )

@@ -18,9 +18,11 @@ from harness.attest import bundle
 from harness.attest.sign import Case, countersign, make
 from harness.attest.verify import BESIDE
 from harness.cli.guideline import day_option
+from harness.private import read_private
 from reports.attest.keys import is_encrypted, private_key
 from reports.errors import BadReport
 from reports.read import read_verdict
+from reports.redact import Private
 from reports.verdict import VerdictDocument
 
 _FILE = click.Path(path_type=Path)
@@ -43,6 +45,7 @@ KEY_BYTES = 64 * 1024
 @click.option("--known-failing", type=_FILE, help="List of known failures.")
 @click.option("--strict", is_flag=True, help="A known failure that passes fails the verdict.")
 @click.option("--host", "hosts", multiple=True, metavar="G", help="Guideline of other components.")
+@click.option("--private", "private_file", type=_FILE, help="File of what is not to be published.")
 @click.option(
     "--valid",
     "days",
@@ -63,13 +66,16 @@ def sign_command(
     known_failing: Path | None,
     strict: bool,
     hosts: tuple[str, ...],
+    private_file: Path | None,
     days: int,
 ) -> None:
     """Judge RESULT and sign what was seen and what it comes to, as a bundle.
 
     RESULT is a platform's folder of a run, one or more files of evidence with --guideline, or a
     bundle: then the signature is added to it (a certification body signs what a vendor sent).
-    The bundle holds in-toto statements in DSSE envelopes and every file they are about.
+    The bundle holds in-toto statements in DSSE envelopes and every file they are about. A result
+    of ours is signed as it may be published: secrets, addresses of management controllers and
+    what --private names are taken out before.
     """
     signer = _signer(key_file, passphrase_from)
     if len(results) == 1 and bundle.is_bundle(results[0]):
@@ -91,7 +97,9 @@ def sign_command(
         strict=strict,
         hosts=[_file(host) for host in hosts],
     )
-    bundle.write_bundle(folder, make(case, signer, days=days, expected=expected))
+    private = read_private(private_file) if private_file else Private()
+    files = make(case, signer, days=days, private=private, expected=expected)
+    bundle.write_bundle(folder, files)
     verdict = read_verdict(folder)
     click.echo(f"{verdict.guideline} {verdict.program}: {verdict.verdict}")
     click.echo(f"signed by {signer.public_key.keyid}: {folder}")
