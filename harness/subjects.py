@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -119,8 +120,10 @@ def read_subject(path: Path) -> tuple[Subject, Evidence]:
     return _foreign(file, evidence), evidence
 
 
-def load_subjects(paths: Sequence[Path], judging: Judging) -> list[Subject]:
-    """Read, judge and label results.
+def load_subjects(
+    paths: Sequence[Path], judging: Judging, *, evidence_texts: bool = True
+) -> list[Subject]:
+    """Read, judge and label results; without *evidence_texts* a thousand need less memory.
 
     Raises:
         BadDocument, BadReport: one is no result, or the guideline does not fit.
@@ -129,8 +132,16 @@ def load_subjects(paths: Sequence[Path], judging: Judging) -> list[Subject]:
     for path in paths:
         subject, evidence = read_subject(path)
         verdict = judging.verdict(evidence, frozenset(subject.features))
+        if not evidence_texts:
+            subject = replace(subject, records=tuple(map(_slim, subject.records)))
         found.append(judged(subject, verdict, judging.guideline))
     return labelled(found)
+
+
+def _slim(record: CheckRecord) -> CheckRecord:
+    """A record without the texts of its evidence; what many records say is held once."""
+    update = {"evidence": [], "title": sys.intern(record.title), "test": sys.intern(record.test)}
+    return record.model_copy(update=update)
 
 
 def judged(subject: Subject, verdict: Verdict, guideline: Guideline) -> Subject:

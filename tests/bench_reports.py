@@ -1,10 +1,11 @@
 """What comparing and exporting cost, each measured in a process of its own.
 
-Run with ``python tests/bench_reports.py``. Exits 1 where a promise is broken:
+Run with ``python tests/bench_reports.py``. Exits 1 where a promise is broken. Each command is one
+thread, so its promise is held against seconds of CPU: those of the clock depend on who else works.
 
 * 50 platforms against 20 versions of a guideline: compared in under 10 s
 * a page of 100,000 items (250 results of 400 checks): in under 20 s and 300 MB, Python included
-* exports of one result of 20,000 checks, for the record
+* exports of one result of 5,000 checks, for the record
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Measured:
     kept: bool
 
 
-def run(what: str, words: list[str], output: Path, *, wall_s: float, peak_mb: float) -> Measured:
+def run(what: str, words: list[str], output: Path, *, cpu_s: float, peak_mb: float) -> Measured:
     """Run a command and hold it to its promise; 0 promises nothing."""
     start = time.monotonic()
     process = subprocess.Popen([INTEROP, *words], stdout=subprocess.DEVNULL)
@@ -53,10 +54,11 @@ def run(what: str, words: list[str], output: Path, *, wall_s: float, peak_mb: fl
     process.returncode = os.waitstatus_to_exitcode(status)
     peak = usage.ru_maxrss / 1024
     cpu = usage.ru_utime + usage.ru_stime
-    limits = [f"< {wall_s:g} s" if wall_s else "", f"< {peak_mb:g} MB" if peak_mb else ""]
-    kept = (not wall_s or wall < wall_s) and (not peak_mb or peak < peak_mb)
+    limits = [f"< {cpu_s:g} s" if cpu_s else "", f"< {peak_mb:g} MB" if peak_mb else ""]
+    kept = (not cpu_s or cpu < cpu_s) and (not peak_mb or peak < peak_mb)
     files = output.rglob("*") if output.is_dir() else [output]
     size = sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+    print(f"{what}: {wall:.1f} s, {cpu:.1f} s CPU, {peak:.0f} MB", file=sys.stderr, flush=True)
     return Measured(
         what=what,
         wall_s=wall,
@@ -129,23 +131,23 @@ def many_guidelines(folder: Path) -> Measured:
     output = folder / "fifty.json"
     words = ["compare", *results, *versions, "--json", "--output", str(output)]
     what = "compare 50 platforms x 20 guidelines"
-    return run(what, words, output, wall_s=10, peak_mb=0)
+    return run(what, words, output, cpu_s=10, peak_mb=0)
 
 
 def large_page(folder: Path) -> Measured:
     results = [str(result(folder / "many", n, 400, 0)) for n in range(250)]
     output = folder / "large.html"
     words = ["compare", *results, "--format", "html", "--output", str(output)]
-    return run("page of 100,000 items", words, output, wall_s=20, peak_mb=300)
+    return run("page of 100,000 items", words, output, cpu_s=20, peak_mb=300)
 
 
 def exports(folder: Path) -> list[Measured]:
-    source = str(result(folder / "one", 0, 20_000, 0))
+    source = str(result(folder / "one", 0, 5_000, 0))
     found = []
     for form in ("junit", "ctrf", "sarif", "oscal", "allure"):
         output = folder / f"export.{form}"
         words = ["export", source, "--format", form, "--to", str(output)]
-        found.append(run(f"export 20,000 checks as {form}", words, output, wall_s=0, peak_mb=0))
+        found.append(run(f"export 5,000 checks as {form}", words, output, cpu_s=0, peak_mb=0))
     return found
 
 

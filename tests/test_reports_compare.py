@@ -431,7 +431,8 @@ def test_the_page_of_many_members_tells_together_what_is_alike() -> None:
 
     text = "".join(pieces(compared(*many)))
 
-    assert "29: p0, p1, p2, p3, p4, p5 and 23 more" in text
+    assert "<summary>p0, p1, p2, p3, p4, p5 and 23 more</summary>" in text
+    assert "p28, p29</details>" in text
     assert "1: p7" in text
 
 

@@ -82,10 +82,10 @@ def compare_command(
         Judging(guideline=load_guideline(name), program=program, at=day, waivers=waivers)
         for name in references or (stored_guideline(everything),)
     ]
-    new = load_subjects(new_paths, judgings[0])
+    new = load_subjects(new_paths, judgings[0], evidence_texts=False)
     old = [
         replace(subject, label=f"{subject.label} (baseline)")
-        for subject in load_subjects(old_paths, judgings[0])
+        for subject in load_subjects(old_paths, judgings[0], evidence_texts=False)
     ]
     labels = [subject.label for subject in (*new, *old)]
     comparison = compare(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic_core import to_json
 
 from guidelines.catalog import load_guideline, load_waivers
 from guidelines.errors import BadDocument
@@ -27,7 +27,7 @@ from reports.exports.sarif import sarif
 from reports.exports.summary import facts_csv, github, markdown
 from reports.junit import suites
 from reports.subject import About, Subject
-from reports.write import write_text
+from reports.write import Tree, write_text
 
 PATHS = click.Path(exists=True, path_type=Path)
 Texts = Callable[[Sequence[Subject], Mapping[str, About]], str]
@@ -114,7 +114,7 @@ def _text(
 
 
 def _json(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return to_json(document, indent=1).decode("utf-8") + "\n"
 
 
 def _write_folder(folder: Path, files: Iterable[tuple[str, str]]) -> None:
@@ -125,5 +125,6 @@ def _write_folder(folder: Path, files: Iterable[tuple[str, str]]) -> None:
     """
     if folder.exists() and any(folder.glob("*-result.json")):
         raise BadDocument(str(folder), "", "there are Allure results in it; expected a new folder")
+    tree = Tree(folder)
     for name, text in files:
-        write_text(folder / name, text)
+        tree.put(name, text)

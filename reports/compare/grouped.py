@@ -23,9 +23,14 @@ class Group:
     @property
     def who(self) -> str:
         """The members, as many as people read."""
-        shown = ", ".join(self.members[:NAMED])
-        more = len(self.members) - NAMED
-        return f"{shown} and {more} more" if more > 0 else shown
+        return some(self.members)
+
+
+def some(members: Sequence[str]) -> str:
+    """The first members, and how many more there are."""
+    shown = ", ".join(members[:NAMED])
+    more = len(members) - NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def groups(labels: Sequence[str], cells: Sequence[Cell]) -> tuple[Group, ...]:
@@ -47,16 +52,10 @@ def disagrees(row: FactRow) -> bool:
     return len(known) > 1
 
 
-def shared(values: Sequence[str], labels: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def shared(values: Sequence[str], labels: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Each value of a fact with the members that have it, most common first."""
     found: dict[str, list[str]] = {}
     for label, value in zip(labels, values, strict=True):
         found.setdefault(value, []).append(label)
     ordered = sorted(found.items(), key=lambda pair: -len(pair[1]))
-    return tuple(
-        (
-            value,
-            ", ".join(who[:NAMED]) + (f" and {len(who) - NAMED} more" if len(who) > NAMED else ""),
-        )
-        for value, who in ordered
-    )
+    return tuple((value, tuple(members)) for value, members in ordered)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reports.compare.claims import STANDINGS
 from reports.compare.comparison import Comparison
-from reports.compare.grouped import disagrees, groups, shared
+from reports.compare.grouped import NAMED, disagrees, groups, shared, some
 from reports.compare.levels import NAMES
 from reports.compare.table import Row
 from reports.compare.text import summary
@@ -32,6 +32,8 @@ def pieces(comparison: Comparison, title: str = "Comparison") -> Iterator[str]:
         alike=_topics(comparison, differing=False),
         groups=groups,
         shared=shared,
+        some=some,
+        named=NAMED,
         names=NAMES,
         standings=STANDINGS,
     )

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from reports.compare.comparison import Comparison
-from reports.compare.grouped import disagrees, groups, shared
+from reports.compare.grouped import disagrees, groups, shared, some
 from reports.compare.topics import TOPICS
 from reports.page import MARKS
 from reports.terminal import STYLES
@@ -204,7 +204,8 @@ def _facts(comparison: Comparison) -> Iterator[Table]:
     rows: list[tuple[str, ...]] = []
     for fact in comparison.facts:
         if fact.sort == "behaviour" and disagrees(fact):
-            for place, (value, who) in enumerate(shared(fact.values, labels)):
+            for place, (value, members) in enumerate(shared(fact.values, labels)):
+                who = some(members)
                 rows.append(
                     (fact.check, fact.name, who, _cut(value))
                     if not place
@@ -237,7 +238,7 @@ def _debt(comparison: Comparison) -> Iterator[Table]:
     labels = tuple(member.label for member in comparison.members)
     if comparison.debt:
         rows = [
-            (debt.key, who, value or "not set")
+            (debt.key, some(who), value or "not set")
             for debt in differing
             for value, who in shared(debt.values, labels)
         ]
