@@ -59,9 +59,13 @@ def listen(namespace: str, host: str, port: int) -> socket.socket:
 
     def make() -> socket.socket:
         made = socket.socket()
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host, port))
-        made.listen(256)
+        try:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind((host, port))
+            made.listen(256)
+        except OSError:
+            made.close()
+            raise
         return made
 
     return inside(namespace, make)

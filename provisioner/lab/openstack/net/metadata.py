@@ -44,9 +44,10 @@ class Metadata:
         self._waiting = selectors.DefaultSelector()
         self._lock = threading.Lock()
         self._room = threading.BoundedSemaphore(AT_ONCE)
-        self._wake, told = socket.socketpair()
-        self._waiting.register(told, selectors.EVENT_READ, "")
-        threading.Thread(target=self._accept, name="interop-metadata", daemon=True).start()
+        self._wake, self._told = socket.socketpair()
+        self._waiting.register(self._told, selectors.EVENT_READ, "")
+        self._thread = threading.Thread(target=self._accept, name="interop-metadata", daemon=True)
+        self._thread.start()
 
     def converge(self, world: World, failed: set[str]) -> None:
         """Listen where the world has networks and routers, and stop where it has them no more."""
@@ -86,11 +87,20 @@ class Metadata:
         made.setblocking(False)
         return made
 
+    def close(self) -> None:
+        """Stop answering."""
+        self.converge(World(), set())
+        self._wake.close()
+        self._thread.join()
+        self._waiting.close()
+        self._told.close()
+
     def _accept(self) -> None:
         while True:
             for key, _ in self._waiting.select():
                 if not key.data:
-                    key.fileobj.recv(4096)  # type: ignore[union-attr]
+                    if not self._told.recv(4096):
+                        return
                     continue
                 with self._lock:
                     held = self._sockets.get(key.data)
