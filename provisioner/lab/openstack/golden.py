@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from provisioner.lab import images as recipes
-from provisioner.lab.openstack import config, link, place, runner, schemas, seed
+from provisioner.lab.openstack import config, place, schemas, seed
 from provisioner.lab.openstack.place import Place, read
 
 # what is kept beside the databases, below ``Place.disks``
@@ -25,7 +25,7 @@ NOW = "strftime('%Y-%m-%d %H:%M:%f000', 'now')"  # as SQLAlchemy writes a time
 
 def name(venv: Path) -> str:
     """What the state is called in the cache: it depends on all that makes it."""
-    made_by = (config, schemas, seed, place, link, runner)
+    made_by = (config, schemas, seed, place)
     return f"openstack-state-{recipes.digest_of(venv.name, *made_by)}"
 
 

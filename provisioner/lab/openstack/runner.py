@@ -21,7 +21,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from typing import Any
 
 from provisioner.lab.openstack.place import Place, here
@@ -153,14 +152,8 @@ def cinder(place: Place, listening: Listening) -> None:
 
 def _put_driver() -> None:
     """Let nova find our driver: it looks for ``compute_driver`` below ``nova.virt`` only."""
-    ours = "provisioner.lab.openstack.virt"
-    if find_spec(ours) is None:
-        from nova.virt import fake
-
-        fake.LabDriver = fake.FakeDriverWithoutFakeNodes
-        sys.modules["nova.virt.interop"] = fake
-    else:
-        sys.modules["nova.virt.interop"] = importlib.import_module(ours)
+    ours = importlib.import_module("provisioner.lab.openstack.virt")
+    sys.modules["nova.virt.interop"] = ours
 
 
 def _await_seeds(place: Place) -> None:
