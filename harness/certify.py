@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from harness.config import read_platforms
 from reports.read import read_result
 
 
@@ -19,7 +20,6 @@ def main() -> int:
     parser.add_argument("--select", action="append", default=[])
     parser.add_argument("--results", default="results")
     options = parser.parse_args()
-    platforms = options.platforms or ["lab-metal", "lab-aws"]
     interop = str(Path(sys.executable).with_name("interop"))
     lab = ["--lab", options.lab]
     up = subprocess.run([interop, "lab", "up", *lab], check=False)
@@ -27,6 +27,7 @@ def main() -> int:
         if up.returncode != 0:
             return up.returncode
         where = Path("/run/interop") / options.lab / "platforms.yaml"
+        platforms = options.platforms or list(read_platforms([where]).configs)
         argv = [interop, "run", "--platforms", str(where), "--guideline", options.guideline]
         for name in platforms:
             argv += ["-p", name]
