@@ -28,7 +28,7 @@ from provisioner.lab import cpio, rootfs, small
 from provisioner.lab.space import run
 
 EXT4_OPTIONS = ("-O", "^64bit,^metadata_csum,^orphan_file", "-m", "1", "-L", "root")
-ROOM = 1.15  # of a file system over the files in it; it is grown to its disk when installed
+ROOM = 1.05  # of a file system over the files in it; it is grown to its disk when installed
 COMPLETE = ".complete"
 
 
@@ -224,7 +224,7 @@ def _compress(tree: Path, source: Path, target: Path) -> None:
 
 def _make_ext4(root: Path, image: Path) -> None:
     """One ext4 file system of the files in *root*, hardly larger than they are."""
-    blocks = 1 + max(int(_size(root) * ROOM), 16 << 20) // 4096 + 4096
+    blocks = 1 + max(int(_size(root) * ROOM), 16 << 20) // 4096 + 3072
     with image.open("wb") as out:
         out.truncate(blocks * 4096)
     run("mke2fs", "-q", "-t", "ext4", "-b", "4096", "-N", str(_count(root) * 2 + 4096),

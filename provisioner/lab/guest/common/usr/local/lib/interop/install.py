@@ -32,8 +32,16 @@ PROMPT 0
 LABEL linux
 LINUX {kernel}
 INITRD /boot/interop.initrd
-APPEND root={root} rw console=ttyS0 loglevel=6 net.ifnames=0
+APPEND root={root} rw {arguments}
 """
+INSTALLERS = ("interop.", "initrd=", "BOOT_IMAGE=", "loglevel=")  # words of its own
+
+
+def arguments() -> str:
+    """What the installed kernel is told: the installer's words but its own, and to say more."""
+    line = Path("/proc/cmdline").read_text().split()
+    kept = [word for word in line if not word.startswith(INSTALLERS)]
+    return " ".join([*dict.fromkeys(kept), "loglevel=6"])
 
 
 def words() -> dict[str, str]:
@@ -155,7 +163,8 @@ def main() -> None:
     hostname = meta.get("local-hostname") or member["hostname"]
     root = line.get("interop.disk", "/dev/vda") + "1"
     kernels = sorted(Path("/boot").glob("vmlinuz*"))
-    write(Path("/boot/extlinux/extlinux.conf"), BOOT.format(kernel=kernels[-1], root=root))
+    boot = BOOT.format(kernel=kernels[-1], root=root, arguments=arguments())
+    write(Path("/boot/extlinux/extlinux.conf"), boot)
     write(Path("/etc/fstab"), f"{root} / ext4 noatime 0 1\n")
     write(Path("/etc/hostname"), hostname.partition(".")[0] + "\n")
     names = f"{hostname} {hostname.partition('.')[0]}" if "." in hostname else hostname
