@@ -29,7 +29,8 @@ def find_volume(disks: Mapping[str, Any], handle: Handle, facts: Mapping[str, An
         if len(wanted) < 4:
             continue
         for device in whole:
-            for text in map(_plain, [device["serial"], *device["by_id"]]):
+            links = [name.partition("-")[2] for name in device["by_id"]]  # without the bus
+            for text in map(_plain, [device["serial"], *device["by_id"], *links]):
                 if wanted in text or (len(text) >= 16 and wanted.startswith(text)):
                     return Found(device=device, by="identity")
     node = str(facts.get("device") or "")
