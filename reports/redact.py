@@ -15,10 +15,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 SHORTEST = 4  # characters; a shorter value is taken out only at its own key
+REMEMBERED = 200  # characters; names and short values come again and again
 SECRET = "[secret]"  # noqa: S105 - what stands in a secret's place
 ADDRESS = re.compile(
     r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?=[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:)[0-9A-Fa-f:]{3,39})(?![\w:]|\.\d)"
@@ -37,6 +39,11 @@ SECRET_KEY = re.compile(
     r"|access[-_]?token|auth[-_]?token|session[-_]?token|x-auth-token|authorization|credential)s?",
     re.IGNORECASE,
 )
+# What has none of these words needs no closer look.
+SUSPICIOUS = re.compile(
+    r"-----BEGIN|A[KS]IA|eyJ|gAAAAA|://|(?i:authorization|passw|passphrase|secret|api|token)"
+)
+CALLS = re.compile("redfish|ipmi|bmc", re.IGNORECASE)
 # Each pattern's group 1, if any, is kept; the rest gives way to the stand-in.
 SECRET_TEXT = (
     re.compile(
@@ -80,13 +87,23 @@ class Redaction:
     _counts: dict[str, int] = field(default_factory=dict)
     _pattern: re.Pattern[str] | None = None
     _forms: dict[str, str] = field(default_factory=dict)
+    _known: dict[str, str] = field(default_factory=dict)
 
     def text(self, text: str) -> str:
         """*text* without anything private."""
-        for pattern in SECRET_TEXT:
-            text = pattern.sub(rf"\g<1>{SECRET}", text)
+        clean = self._known.get(text)
+        if clean is None:
+            clean = self._clean(text)
+            if len(text) <= REMEMBERED:
+                self._known[text] = clean
+        return clean
+
+    def _clean(self, text: str) -> str:
+        if SUSPICIOUS.search(text):
+            for pattern in SECRET_TEXT:
+                text = pattern.sub(rf"\g<1>{SECRET}", text)
         if self._pattern is not None:
-            text = self._pattern.sub(lambda found: self._forms[found[0].lower()], text)
+            text = self._pattern.sub(lambda found: self._forms.get(found[0].lower(), "[private]"), text)
         if self.private.networks:
             text = ADDRESS.sub(self._in_network, text)
         return text
@@ -94,9 +111,9 @@ class Redaction:
     def value(self, value: Any, path: tuple[str, ...] = ()) -> Any:
         """A JSON value, its keys too, without anything private."""
         if path and value not in (None, "", [], {}):
-            if is_named(path, self.keys):
+            if self.keys and is_named(path, self.keys):
                 return self._whole(value, "private")
-            if isinstance(value, str) and SECRET_KEY.fullmatch(path[-1]):
+            if isinstance(value, str) and _is_secret(path[-1]):
                 return SECRET
         if isinstance(value, str):
             return self.text(value)
@@ -156,10 +173,9 @@ def redaction(document: Mapping[str, Any], private: Private) -> Redaction:
     made = Redaction(private=private, keys=(*private.keys, *marked))
     for value in private.values:
         made.take(value, "private")
-    for path, value in _leaves(document, ()):
-        text = str(value)
-        if is_named(path, made.keys) and path[-1:] != ("private",):
-            made.take(text, "private")
+    for path, value in _leaves(document):
+        if made.keys and is_named(path, made.keys) and path[-1:] != ("private",):
+            made.take(str(value), "private")
         elif isinstance(value, str):
             for address in controllers(path, value):
                 made.take(address, "bmc")
@@ -175,22 +191,34 @@ def is_named(path: tuple[str, ...], names: Sequence[str]) -> bool:
 
 def controllers(path: tuple[str, ...], text: str) -> Iterator[str]:
     """Addresses of management controllers that *text*, found at *path*, tells."""
-    if any(CONTROLLER.search(part) for part in path):
+    if any(_is_controller(part) for part in path):
         yield from ADDRESS.findall(text)
-    for pattern in CONTROLLER_CALLS:
-        yield from (found.strip("[]") for found in pattern.findall(text))
+    if CALLS.search(text):
+        for pattern in CONTROLLER_CALLS:
+            yield from (found.strip("[]") for found in pattern.findall(text))
 
 
-def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every plain value with its path; a fact's value stands at the fact's name too."""
-    if isinstance(value, Mapping):
-        for _, part, item in _parts(value):
-            yield from _leaves(item, (*path, part))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _leaves(item, path)
-    elif value is not None and not isinstance(value, bool):
-        yield path, value
+@lru_cache(maxsize=4096)
+def _is_secret(key: str) -> bool:
+    return SECRET_KEY.fullmatch(key) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_controller(key: str) -> bool:
+    return CONTROLLER.search(key) is not None
+
+
+def _leaves(document: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every plain value with its path; a fact's value stands at the fact's name."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), document)]
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting.extend(((*path, part), item) for _, part, item in _parts(value))
+        elif isinstance(value, list | tuple):
+            waiting.extend((path, item) for item in value)
+        elif value is not None and not isinstance(value, bool):
+            yield path, value
 
 
 def _parts(value: Mapping[Any, Any]) -> Iterator[tuple[str, str, Any]]:

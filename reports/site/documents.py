@@ -162,6 +162,6 @@ class GuidelineDocument(Strict):
 def slug(text: str) -> str:
     """*text* as a file's name: kept if any file system takes it, else told apart by a digest."""
     safe = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-.")[:80]
-    if safe == text:
+    if safe and safe == text:
         return safe
     return f"{safe or 'x'}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"

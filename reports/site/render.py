@@ -93,8 +93,8 @@ def by_chapter(ids: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def dumped(value: Any) -> str:
-    """*value* as JSON for people and machines."""
-    return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    """*value* as JSON."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def script(function: str, value: Any) -> str:
