@@ -23,9 +23,15 @@ READ = ["get", "list", "watch"]
 
 def put(api: Api, *, nodes: bool) -> None:
     """Apply everything; it may be there already. Without nodes there are rights only."""
-    for path, body in (*_rights(), *((_storage(), *_dns()) if nodes else ())):
+    for path, body in (_namespace(), *_rights(), *((_storage(), *_dns()) if nodes else ())):
         metadata = {**body.pop("metadata"), "labels": plan.LABEL}
         api.apply(path, {**body, "metadata": metadata})
+
+
+def _namespace() -> tuple[str, dict[str, Any]]:
+    """Where the harness makes what it makes."""
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": plan.NAMESPACE}}
+    return f"/api/v1/namespaces/{plan.NAMESPACE}", body
 
 
 def _rights() -> list[tuple[str, dict[str, Any]]]:
