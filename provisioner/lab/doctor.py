@@ -13,6 +13,7 @@ from provisioner.lab import up
 from provisioner.lab.accel import KVM, find
 from provisioner.lab.images import Images
 from provisioner.lab.kubernetes import providers
+from provisioner.lab.openstack import wanting
 from provisioner.lab.space import Space
 
 # program -> Debian package, and what for
@@ -84,6 +85,8 @@ def examine(images: Images) -> list[Finding]:
         text = f"no image in {images.cache} yet: the first `lab up` builds them"
         found.append(Finding(well=True, text=text))
     found.append(_kubernetes())
+    if why := wanting.lacking():
+        found.append(Finding(well=False, text=why))
     return found + _labs()
 
 

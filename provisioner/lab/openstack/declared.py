@@ -5,11 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 NOTES: tuple[str, ...] = (
-    "keystone, glance, neutron, nova, placement and cinder are the upstream services, each one"
-    " process; their hosts are this one",
-    "sqlite instead of a database server, messages within a process instead of a broker",
+    "keystone, glance, neutron, nova with placement, and cinder are the upstream services of"
+    " 2026.2, each one process on this one host; virt, network and volume drivers are the lab's",
+    "sqlite instead of a database server; messages stay within a process instead of a broker",
+    "servers are containers of the host's kernel, with its processors and memory, no firmware and"
+    " no clock of their own; those of flavors q1.* are virtual machines (extra spec"
+    " interop:guest=qemu)",
+    "the image stands for the lab's Debian 12 root file system; its data is a notice, and only"
+    " this lab can boot it. Snapshots hold a whole disk",
+    "a volume is a sparse file on the host, without encryption, backup, or attachment to two",
+    "one host in one availability zone: no live migration, no evacuation; resize stays on it",
+    "no pause, suspend, rescue, shelve to another host, or graphical console",
+    "networks carry 1450 bytes; no IPv6, no way to the internet, no load balancer, no DNS zones",
+    "no object store, no orchestration, no bare metal, no shares: what is not in the catalogue is"
+    " not there",
+    "requests are not limited in rate; nothing is encrypted on the way",
 )
 
 DECLARED: dict[str, Any] = {
+    "address-source": "dhcp",
+    "public-address-at": "translated",
+    "metadata-token": "none",
     "notes": list(NOTES),
 }

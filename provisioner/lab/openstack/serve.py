@@ -21,7 +21,7 @@ from provisioner.lab.limits import raise_limit
 from provisioner.lab.openstack import config, founding, health, install, link, remains, virt_layer
 from provisioner.lab.openstack.declared import DECLARED
 from provisioner.lab.openstack.defects import known
-from provisioner.lab.openstack.place import Place
+from provisioner.lab.openstack.place import OUTSIDE_GATEWAY, Place
 from provisioner.lab.openstack.services import Services, doors
 from provisioner.lab.space import Space
 from provisioner.lab.state import State
@@ -84,7 +84,8 @@ def entry(place: Place) -> dict[str, Any]:
         "emulator": True,
         "cloud": config.MEMBER_CLOUD,
         "config_file": str(place.folder / "clouds.yaml"),
-        "limits": {"visibility_s": 0.5},
+        "harness_address": f"{OUTSIDE_GATEWAY}/32",
+        "limits": {"visibility_s": 0.5},  # the API is consistent at once
         "reach": {"broker": str(place.space.broker_socket)},
         "declared": DECLARED,
     }
