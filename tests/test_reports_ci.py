@@ -228,3 +228,45 @@ def test_judge_follows_the_policy(build: Build, bad: Ran) -> None:
 
     assert codes[1:] == [int(codes[0] == 1), 0]
     assert codes[0] in (1, 3)
+
+
+@pytest.fixture
+def elsewhere(build: Build) -> tuple[str, ...]:
+    """Two results made by another tool, and the list of tests they are judged by."""
+    case = '<testcase classname="tests.a" name="test_{}">{}</testcase>'
+    for name, end in (("x", ""), ("y", '<failure message="boom"/>')):
+        inside = case.format("one", "") + case.format("two", end)
+        (build.place / f"{name}.xml").write_text(f'<testsuite name="s">{inside}</testsuite>')
+    (build.place / "list.txt").write_text(
+        "tests.a.test_one\ntests.a.test_two\ntests.b.test_three\n"
+    )
+    return "--guideline", "list.txt"
+
+
+def test_results_made_elsewhere_are_compared_by_any_guideline(
+    build: Build, elsewhere: tuple[str, ...]
+) -> None:
+    done = build.interop("compare", "x.xml", "y.xml", *elsewhere, "--json")
+
+    document = json.loads(done.stdout)
+    rows = {row["id"]: [cell["state"] for cell in row["cells"]] for row in document["rows"]}
+    assert rows == {
+        "tests.a.test_two": ["passed", "failed"],
+        "tests.a.test_one": ["passed", "passed"],
+        "tests.b.test_three": ["missing", "missing"],
+    }
+    assert document["scores"][0]["points"] == 333
+    assert [o["code"] for o in document["objections"]] == ["suite-unknown"]
+
+
+@pytest.mark.parametrize("command", [["compare", "x.xml"], ["export", "--format", "sarif"]])
+@pytest.mark.parametrize("name", ["json-deep", "xml-billion-laughs", "json-nan", "yaml-tag"])
+def test_a_hostile_result_is_one_line_and_exit_code_2(
+    build: Build, elsewhere: tuple[str, ...], command: list[str], name: str
+) -> None:
+    file = Path(__file__).parent / "data" / "results" / name
+
+    done = build.interop(*command, str(file), *elsewhere)
+
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1

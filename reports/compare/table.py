@@ -66,8 +66,14 @@ def rows(subjects: Sequence[Subject], about: Mapping[str, About]) -> tuple[Row, 
         _row(id_, about.get(id_), subjects, [records.get(id_, ()) for records in seen])
         for id_ in ids
     ]
-    found.sort(key=lambda row: (not row.differs, topic_place(row.topic), check_order(row.id)))
+    found.sort(key=_place)
     return tuple(found)
+
+
+def _place(row: Row) -> tuple[bool, int, bool, tuple[int, str, int, str]]:
+    """Differences first, by topic, and in a topic what failed somewhere before what is not told."""
+    failed = any(cell.state == "failed" for cell in row.cells)
+    return not row.differs, topic_place(row.topic), not failed, check_order(row.id)
 
 
 def _row(

@@ -70,8 +70,7 @@ def summary(comparison: Comparison) -> str:
             f"; {len(changes.of('regression'))} regressions, {len(changes.of('unknown'))} unknown"
         )
         text += f", {len(changes.of('improvement'))} improvements"
-    level = comparison.set_level
-    return f"{text}; level of the set: {_level(level.level)} ({level.name})"
+    return f"{text}; level of the set: {_set_level(comparison)}"
 
 
 def terminal(comparison: Comparison) -> Lines:
@@ -108,7 +107,7 @@ def markdown(comparison: Comparison) -> str:
 
 def _members(comparison: Comparison) -> Table:
     level = comparison.set_level
-    note = f"level of the set: {_level(level.level)} ({level.name})"
+    note = f"level of the set: {_set_level(comparison)}"
     if level.held_back:
         note += f"; kept from the next by: {'; '.join(level.held_back)}"
     rows = tuple(
@@ -277,6 +276,11 @@ def escape(text: str) -> str:
 def _cut(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= VALUE_CHARS else line[: VALUE_CHARS - 1] + "…"
+
+
+def _set_level(comparison: Comparison) -> str:
+    level = comparison.set_level
+    return "none" if level.level is None else f"{level.level} ({level.name})"
 
 
 def _level(level: int | None) -> str:
