@@ -22,7 +22,7 @@ def test_a_missing_program_is_named_with_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        shutil, "which", lambda name: None if name == "mmdebstrap" else f"/bin/{name}"
+        shutil, "which", lambda name, **_: None if name == "mmdebstrap" else f"/bin/{name}"
     )
     lines = [finding.text for finding in doctor.examine(Images(tmp_path)) if not finding.well]
 
@@ -30,7 +30,7 @@ def test_a_missing_program_is_named_with_its_package(
 
 
 def test_the_command_exits_with_1_when_something_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name, **_: None)
 
     result = CliRunner().invoke(lab_command, ["doctor"])
 

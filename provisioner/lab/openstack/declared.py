@@ -15,7 +15,7 @@ NOTES: tuple[str, ...] = (
     " this lab can boot it. Snapshots hold a whole disk",
     "a volume is a sparse file on the host, without encryption, backup, or attachment to two",
     "one host in one availability zone: no live migration, no evacuation; resize stays on it",
-    "no pause, suspend, rescue, shelve to another host, or graphical console",
+    "no suspend, rescue or graphical console; of servers only virtual machines can be paused",
     "networks carry 1450 bytes; no IPv6, no way to the internet, no load balancer, no DNS zones",
     "no object store, no orchestration, no bare metal, no shares: what is not in the catalogue is"
     " not there",
