@@ -7,12 +7,14 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from importlib.metadata import version
 from importlib.resources import files
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +32,15 @@ from harness.outcome import program_for
 from reports.read import digest, read_json, read_result, read_summary
 from reports.redact import Private, redaction
 from reports.result import SCHEMA, Result
-from reports.site.build import Site, build
+from reports.site.build import Page, Site, build
 from reports.site.documents import GuidelineDocument, Judged, Seen, Shown, Summary
-from reports.site.render import page
+from reports.site.render import Renderer, page
 from reports.site.runs import result_pages
 from reports.site.summary import shortened, summarise
 from reports.write import Tree
 
 MEMORY = "site.json"
+MANY = 64  # new results from which on it pays to start processes
 MEMORY_SCHEMA = "interop.site-memory/1"
 ENDINGS = (".html", ".evidence.js", ".result.json", ".verdicts.json", ".summary.json")
 
@@ -72,6 +75,11 @@ class Publication:
     def documents(self) -> list[GuidelineDocument]:
         """The guidelines as the site takes them."""
         return guideline_documents(self.guidelines)
+
+    @cached_property
+    def render(self) -> Renderer:
+        """Draws the pages of single results."""
+        return Renderer({"site_title": self.title})
 
     @cached_property
     def rules(self) -> bytes:
@@ -119,47 +127,37 @@ def publish(
     """
     tree = Tree(folder)
     memory = _memory(folder)
-    known: dict[str, str] = memory["results"]
-    before: list[str] = memory["files"]
-    there = frozenset(before)
-    site = Site(
-        summaries=[],
-        guidelines=publication.documents,
-        day=publication.day.isoformat(),
-        title=publication.title,
-        base=publication.base,
-    )
+    before: Collection[str] = memory["files"]
+    keys = {path: publication.key(_digest(path)) for path in paths}
+    kept = {path: _kept(folder, memory, key) for path, key in keys.items()}
+    fresh = {path: key for path, key in keys.items() if kept[path] is None}
+    prepared = _prepared(publication, fresh)
     summaries: dict[str, Summary] = {}
     results: dict[str, str] = {}
     sources: dict[str, Path] = {}
-    read = 0
-    for number, path in enumerate(paths):
-        progress(number, len(paths))
-        key = publication.key(_digest(path))
-        stem = known.get(key, "")
-        summary = read_summary(folder / f"{stem}.summary.json") if stem else None
-        kept = [stem + ending for ending in ENDINGS if stem + ending in there]
-        whole = all((folder / at).is_file() for at in kept)
-        if summary is not None and summary.key == key and whole:
-            for at in kept:
-                tree.keep(at)
+    for number, (path, key) in enumerate(keys.items()):
+        progress(number, len(keys))
+        old = kept[path]
+        pages: list[Page] = []
+        if old is None:
+            summary, pages = next(prepared)
         else:
-            read += 1
-            summary, result, verdicts = prepare(publication, path, key)
-            pages = list(result_pages(site.render, summary, result, verdicts, site.guidelines))
-            for at, text in pages:
-                if page(summary) not in summaries:
-                    tree.put(at, text)
+            summary = old
+            stem = page(summary).removesuffix(".html")
+            for at in _files(stem, before):
+                tree.keep(at)
         where = page(summary)
         if where in summaries:
             if summaries[where].key == key:
                 continue
             told = f"run {summary.run} on {summary.platform}, which {sources[where]} is about, too"
             raise BadDocument(str(path), "", told)
+        for at, text in pages:
+            tree.put(at, text)
         summaries[where] = summary
         sources[where] = path
         results[key] = where.removesuffix(".html")
-    progress(len(paths), len(paths))
+    progress(len(keys), len(keys))
     site = Site(
         summaries=list(summaries.values()),
         guidelines=publication.documents,
@@ -178,11 +176,59 @@ def publish(
     tree.put(MEMORY, json.dumps(remembered, indent=0) + "\n")
     return Published(
         results=len(summaries),
-        read=read,
+        read=len(fresh),
         written=tree.written,
         same=len(tree.same),
         removed=removed,
     )
+
+
+def _kept(folder: Path, memory: Mapping[str, Any], key: str) -> Summary | None:
+    """The summary of a result that was published before, if all of its files are still there."""
+    stem = memory["results"].get(key, "")
+    if not stem:
+        return None
+    whole = all((folder / at).is_file() for at in _files(stem, memory["files"]))
+    summary = read_summary(folder / f"{stem}.summary.json") if whole else None
+    return summary if summary is not None and summary.key == key else None
+
+
+def _files(stem: str, known: Collection[str]) -> list[str]:
+    """The files of one result among those that are *known*."""
+    return [stem + ending for ending in ENDINGS if stem + ending in known]
+
+
+def _prepared(
+    publication: Publication, fresh: Mapping[Path, str]
+) -> Iterator[tuple[Summary, list[Page]]]:
+    """Summary and pages of each new result, in order; many are made by all processors."""
+    jobs = list(fresh.items())
+    processors = len(os.sched_getaffinity(0))
+    if len(jobs) < MANY or processors < 2:
+        for path, key in jobs:
+            yield _pages(publication, path, key)
+        return
+    # Forked, because guidelines hold read-only mappings, which cannot be sent to a process.
+    with ProcessPoolExecutor(processors, get_context("fork"), _begin, (publication,)) as pool:
+        yield from pool.map(_job, jobs, chunksize=4)
+
+
+_PUBLICATION: list[Publication] = []  # of a worker process
+
+
+def _begin(publication: Publication) -> None:
+    _PUBLICATION.append(publication)
+
+
+def _job(job: tuple[Path, str]) -> tuple[Summary, list[Page]]:
+    return _pages(_PUBLICATION[-1], *job)
+
+
+def _pages(publication: Publication, path: Path, key: str) -> tuple[Summary, list[Page]]:
+    """One result's summary and pages."""
+    summary, result, verdicts = prepare(publication, path, key)
+    made = result_pages(publication.render, summary, result, verdicts, publication.documents)
+    return summary, list(made)
 
 
 def prepare(
@@ -192,10 +238,12 @@ def prepare(
     evidence = load_results(path)
     if evidence.format != SCHEMA:
         return _foreign(publication, path, key, evidence)
-    original = read_result(path).dump()
+    result = read_result(path)
+    original = result.dump()
     taken = redaction(original, publication.private)
     document = taken.value(original)
-    result = Result.model_validate(document)
+    if document != original:
+        result = Result.model_validate(document)
     features = frozenset(original["platform"]["features"])
     judged = _judged(publication, evidence, features)
     verdicts = [taken.value(verdict) for _, verdict in judged]
@@ -342,13 +390,14 @@ def _memory(folder: Path) -> Mapping[str, Any]:
             raise BadDocument(
                 str(folder), "", "not empty and no site of ours; expected a new or empty folder"
             )
-        return {"results": {}, "files": []}
+        return {"results": {}, "files": {}}
     memory = read_json(file)
     results, kept = memory.get("results"), memory.get("files")
     good = memory.get("schema") == MEMORY_SCHEMA and isinstance(results, dict)
     if not good or not isinstance(kept, list) or not all(isinstance(p, str) for p in kept):
         raise BadDocument(str(file), "schema", f"expected {MEMORY_SCHEMA}")
-    return {"results": {str(k): str(v) for k, v in (results or {}).items()}, "files": kept}
+    plain = {str(k): str(v) for k, v in (results or {}).items()}
+    return {"results": plain, "files": dict.fromkeys(kept)}
 
 
 def machine_salt() -> bytes:

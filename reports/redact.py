@@ -103,7 +103,9 @@ class Redaction:
             for pattern in SECRET_TEXT:
                 text = pattern.sub(rf"\g<1>{SECRET}", text)
         if self._pattern is not None:
-            text = self._pattern.sub(lambda found: self._forms.get(found[0].lower(), "[private]"), text)
+            text = self._pattern.sub(
+                lambda found: self._forms.get(found[0].lower(), "[private]"), text
+            )
         if self.private.networks:
             text = ADDRESS.sub(self._in_network, text)
         return text
@@ -174,6 +176,8 @@ def redaction(document: Mapping[str, Any], private: Private) -> Redaction:
     for value in private.values:
         made.take(value, "private")
     for path, value in _leaves(document):
+        if not made.keys and not isinstance(value, str):
+            continue
         if made.keys and is_named(path, made.keys) and path[-1:] != ("private",):
             made.take(str(value), "private")
         elif isinstance(value, str):

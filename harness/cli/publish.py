@@ -80,13 +80,13 @@ def publish_command(
     if program and not any(program in g.programs for g in publication.guidelines):
         known = ", ".join(p for g in publication.guidelines for p in g.programs)
         raise BadDocument("--program", program, f"no such program; known: {known}")
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
         task = bar.add_task("results", total=None)
         done = publish(
             publication,
             find_results(results),
             folder,
-            lambda number, all_: bar.update(task, completed=number, total=all_),
+            lambda number, all_: bar.update(task, completed=number, total=all_, refresh=True),
         )
     click.echo(
         f"{done.results} results, {done.read} of them new;"
