@@ -87,7 +87,7 @@ class Drive:
         file: its content, raw.
         node: its name below /dev in a container; in a virtual machine the kernel chooses.
         links: names below /dev/disk in a container; elsewhere udev makes them.
-        bus: how a virtual machine sees it: ``nvme`` or ``virtio``.
+        bus: how a virtual machine sees it: ``nvme``, ``virtio`` or ``cdrom``.
         read_only: nobody may write.
     """
 

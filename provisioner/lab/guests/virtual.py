@@ -231,6 +231,8 @@ def _block(node: str, file: Path, kind: str, *, read_only: bool) -> dict[str, An
 def _device(drive: Drive, name: str, slot: int = 0) -> dict[str, Any]:
     """The device of a drive on the guest's bus, with the number that tells it from others."""
     device = {"id": name, "drive": f"b-{name}", "serial": drive.serial[:20]}
+    if drive.bus == "cdrom":
+        return {"driver": "ide-cd", **device}
     if slot:
         device["addr"] = f"0x{slot:x}"
     return {"driver": "nvme" if drive.bus == "nvme" else "virtio-blk-pci", **device}

@@ -49,6 +49,7 @@ EXTRA_SPEC = "interop:guest"
 WATCH_S = 0.5  # between two looks at all guests
 SOFT_S = 60.0  # a guest is given so long to follow a soft reboot; then its plug is pulled
 LET_GO_S = 30.0  # and so long to let a device go
+ROOT_DEVICE = "/dev/vda"
 BEFORE = "_resize"  # end of the name of the folder that a revert goes back to
 DISK_GB = 400  # sparse files; a server's flavor is what it may grow to
 
@@ -450,6 +451,10 @@ class LabDriver(driver.ComputeDriver):  # type: ignore[misc]
             self._before(instance.uuid).rename(self._servers.folder(instance.uuid))
             if power_on:
                 self._start(self._known(instance))
+
+    def default_root_device_name(self, instance: Any, image_meta: Any, root_bdm: Any) -> str:
+        """After this one the others are named, too."""
+        return ROOT_DEVICE
 
     # -- devices -------------------------------------------------------------------------------
 

@@ -166,7 +166,14 @@ class Servers:
             file = self.folder(server.id) / "config"
             links = (CONFIG_LINK,)
             found.append(
-                Drive(serial="config-2", file=file, node="vdz", links=links, read_only=True)
+                Drive(
+                    serial="config-2",
+                    file=file,
+                    node="sr0",
+                    links=links,
+                    bus="cdrom",
+                    read_only=True,
+                )  # fmt: skip
             )
         return found
 
