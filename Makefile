@@ -12,7 +12,7 @@ LAB ?= default
 SELECT ?=
 PYTEST_ARGS ?=
 
-PACKAGES := busybox conntrack dnsmasq-base dropbear-bin e2fsprogs extlinux ipmitool iproute2 iputils-ping ipxe-qemu \
+PACKAGES := busybox conntrack dnsmasq-base dropbear-bin e2fsprogs extlinux genisoimage ipmitool iproute2 iputils-ping ipxe-qemu \
 	mmdebstrap nftables openssh-client procps python3-venv qemu-system-x86 qemu-utils \
 	syslinux-common systemd-container zstd
 

@@ -27,6 +27,7 @@ PROGRAMS = {
     "qemu-system-x86_64": ("qemu-system-x86", "metal machines"),
     "qemu-img": ("qemu-utils", "disks"),
     "systemd-nspawn": ("systemd-container", "instances"),
+    "genisoimage": ("genisoimage", "configuration drives"),
     "nft": ("nftables", "security groups"),
 }
 FILES = {

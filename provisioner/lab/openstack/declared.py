@@ -13,6 +13,9 @@ NOTES: tuple[str, ...] = (
     " interop:guest=qemu)",
     "the image stands for the lab's Debian 12 root file system; its data is a notice, and only"
     " this lab can boot it. Snapshots hold a whole disk",
+    "a container's root is a copy-on-write file system, and its configuration drive is ext4: the"
+    " host's kernel need not know ISO 9660; a virtual machine has a disk and a CD, and boots a"
+    " kernel of the host's side. A resize does not turn the one into the other",
     "a volume is a sparse file on the host, without encryption, backup, or attachment to two",
     "one host in one availability zone: no live migration, no evacuation; resize stays on it",
     "no suspend, rescue or graphical console; of servers only virtual machines can be paused",

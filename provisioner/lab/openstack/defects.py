@@ -37,6 +37,14 @@ DEFECTS: Mapping[str, Defect] = {
         says="floating addresses are called active and lead nowhere",
         checks=("alloc-06",),
     ),
+    "console-empty": Defect(
+        says="the console log is always empty",
+        checks=("life-04",),
+    ),
+    "duplicate-machine-id": Defect(
+        says="every server has the same machine id",
+        checks=("meta-07",),
+    ),
 }
 
 
