@@ -99,7 +99,7 @@ def by_sdk(config: PlatformConfig, count: int) -> float:
         name=name, network_id=network.id, ip_version=4, cidr="10.99.0.0/24"
     )
     router = conn.network.create_router(name=name, external_gateway_info={"network_id": outer.id})
-    conn.network.add_interface_to_router(router, subnet_id=subnet.id)
+    conn.network.add_interface_to_router(router, subnet=subnet.id)
     group = conn.network.create_security_group(name=name)
     conn.network.create_security_group_rule(
         security_group_id=group.id, direction="ingress", ether_type="IPv4", protocol="tcp",
@@ -126,7 +126,7 @@ def by_sdk(config: PlatformConfig, count: int) -> float:
     with ThreadPoolExecutor(JOBS) as pool:
         made = list(pool.map(make, range(count)))
         list(pool.map(remove, made))
-    conn.network.remove_interface_from_router(router, subnet_id=subnet.id)
+    conn.network.remove_interface_from_router(router, subnet=subnet.id)
     conn.network.delete_router(router)
     conn.network.delete_network(network)
     conn.network.delete_security_group(group)
