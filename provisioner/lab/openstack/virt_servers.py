@@ -173,7 +173,7 @@ class Servers:
                     links=links,
                     bus="cdrom",
                     read_only=True,
-                )  # fmt: skip
+                )
             )
         return found
 
