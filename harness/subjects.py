@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from guidelines.catalog import load_waivers
 from guidelines.errors import BadDocument
 from guidelines.evidence import Evidence, Status
@@ -22,6 +24,7 @@ from harness.outcome import program_for
 from reports.compare.comparison import Standing
 from reports.errors import BadReport
 from reports.read import read_result, read_verdict
+from reports.redact import Private, redaction
 from reports.result import CheckRecord
 from reports.subject import About, Subject, judgement_of, labelled, subject_of
 from reports.verdict import VerdictDocument
@@ -29,6 +32,9 @@ from reports.verdict import VerdictDocument
 OWN = "interop.result/1"
 WAIVERS = "waivers.yaml"  # a run's own copy, in its folder
 NEWEST = "2026.11"  # judged by if nothing says otherwise
+
+
+_SUBJECT = TypeAdapter(Subject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +127,19 @@ def read_subject(path: Path) -> tuple[Subject, Evidence]:
 
 
 def load_subjects(
-    paths: Sequence[Path], judging: Judging, *, evidence_texts: bool = True
+    paths: Sequence[Path],
+    judging: Judging,
+    *,
+    evidence_texts: bool = True,
+    private: Private | None = None,
 ) -> list[Subject]:
-    """Read, judge and label results; without *evidence_texts* a thousand need less memory.
+    """Read, judge and label results.
+
+    Args:
+        paths: files of results, or their folders.
+        judging: how they are judged.
+        evidence_texts: whether these are kept; without them a thousand results need less memory.
+        private: what is taken out, besides secrets and controllers; ``None`` takes nothing out.
 
     Raises:
         BadDocument, BadReport: one is no result, or the guideline does not fit.
@@ -134,8 +150,16 @@ def load_subjects(
         verdict = judging.verdict(evidence, frozenset(subject.features))
         if not evidence_texts:
             subject = replace(subject, records=tuple(map(_slim, subject.records)))
-        found.append(judged(subject, verdict, judging.guideline))
+        subject = judged(subject, verdict, judging.guideline)
+        found.append(subject if private is None else redacted(subject, private))
     return labelled(found)
+
+
+def redacted(subject: Subject, private: Private) -> Subject:
+    """*subject* and what was judged of it, without what its owner does not give away."""
+    plain = _SUBJECT.dump_python(subject, mode="json")
+    document = {**plain, "platform": {"declared": plain["declared"]}}
+    return _SUBJECT.validate_python(redaction(document, private).value(plain))
 
 
 def _slim(record: CheckRecord) -> CheckRecord:

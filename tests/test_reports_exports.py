@@ -13,10 +13,13 @@ from typing import Any
 import jsonschema
 import pytest
 import xmlschema
+from click.testing import CliRunner
 from defusedxml import ElementTree
 from oscal_bindings.parser import parse_oscal
 
 from guidelines.results import load_results
+from harness.cli.compare import compare_command
+from harness.cli.export import FORMATS, export_command
 from reports.compare.table import STATES
 from reports.exports.allure import allure
 from reports.exports.ctrf import ctrf
@@ -358,3 +361,73 @@ def test_facts_are_one_a_line() -> None:
     assert len(rows) == len(FULL.records)
     assert json.loads(rows[0]["value"]) == ["a", BAD]
     assert rows[0]["member"] == "m-1"
+
+
+PRIVATE = ("acct-4711-secret", "bmc-admin-9f", "10.9.8.7", "hunter2-password-x")
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Path:
+    """A result that tells everything it should keep to itself, in every place that is exported."""
+    said = f"login {PRIVATE[0]} at https://{PRIVATE[2]}/redfish/v1 password={PRIVATE[3]}"
+    check = record("bmc-01", "failed", said).model_dump(mode="json")
+    check["facts"] = [{"name": "account", "value": PRIVATE[0], "source": "api"},
+                      {"name": "login", "value": PRIVATE[1], "source": "api"}]  # fmt: skip
+    check["evidence"] = [{"title": f"$ curl https://{PRIVATE[2]}/redfish/v1", "text": said}]
+    document = {
+        "schema": "interop.result/1", "id": "r", "run": "r", "started": NOW, "finished": NOW,
+        "complete": True, "tool": {"version": "0.1.0"}, "suite": {"digest": DIGEST, "seed": 1},
+        "platform": {
+            "name": "metal", "kind": "metal", "features": ["bmc"],
+            "declared": {"account": PRIVATE[0], "private": ["account"]},
+            "described": {"controller": {"bmc_address": PRIVATE[2], "password": PRIVATE[3]}},
+            "profile": {"tenant": PRIVATE[1]},
+        },
+        "checks": [check],
+    }  # fmt: skip
+    file = tmp_path / "metal" / "result.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps(document))
+    (tmp_path / "private.yaml").write_text(f"values: [{PRIVATE[1]}]\n")
+    return file
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_no_private_value_reaches_an_export(form: str, told: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    words = [str(told), "--format", form, "--to", str(target)]
+    rules = str(tmp_path / "private.yaml")
+
+    done = CliRunner().invoke(export_command, [*words, "--private", rules])
+
+    assert done.exit_code == 0, done.output
+    files = [file for file in (target, *target.rglob("*")) if file.is_file()]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    assert text
+    assert [value for value in PRIVATE if value in text] == []
+
+
+def test_for_ones_own_eyes_nothing_is_taken_out(told: Path) -> None:
+    done = CliRunner().invoke(export_command, [str(told), "--format", "csv", "--unredacted"])
+
+    assert PRIVATE[0] in done.output
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "json", "html", "csv"])
+def test_no_private_value_reaches_a_comparison_for_others(
+    form: str, told: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "again" / "result.json"
+    other.parent.mkdir()
+    document = json.loads(told.read_text())
+    document["checks"][0]["facts"][0]["value"] = "another"
+    other.write_text(json.dumps(document))
+    out = tmp_path / "comparison"
+    words = [str(told), str(other), "--anyway", "--format", form, "--output", str(out)]
+
+    # What no form marks as private is named by a rule of the publisher's.
+    rules = ["--redact", "--private", str(tmp_path / "private.yaml")]
+    done = CliRunner().invoke(compare_command, [*words, *rules], standalone_mode=False)
+
+    assert done.exception is None, done.exception
+    assert [value for value in PRIVATE if value in out.read_text(encoding="utf-8")] == []

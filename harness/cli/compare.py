@@ -12,6 +12,7 @@ from rich.console import Console
 
 from guidelines.catalog import load_guideline, load_waivers
 from guidelines.errors import BadDocument
+from harness.private import read_private
 from harness.subjects import (
     Judging,
     expanded,
@@ -26,6 +27,7 @@ from reports.compare.guards import Objection
 from reports.compare.page import pieces
 from reports.compare.spreadsheet import checks_csv
 from reports.compare.text import markdown, summary, terminal
+from reports.redact import Private
 from reports.write import write_pieces, write_text
 
 PATHS = click.Path(exists=True, path_type=Path)
@@ -50,6 +52,9 @@ WIDE = 200  # columns where there is no terminal
               default="never", show_default=True, help="What makes the exit code 1.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("--json", "form", flag_value="json", help="Short for --format json.")
+@click.option("--redact", is_flag=True, help="Take out what is private, to show it to others.")
+@click.option("--private", "private_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="What else is private: values, keys, networks; implies --redact.")  # fmt: skip
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=None,
               help="Write to this file instead of printing.")  # fmt: skip
 def compare_command(
@@ -62,6 +67,8 @@ def compare_command(
     anyway: bool,
     fail_on: str,
     form: str,
+    redact: bool,
+    private_file: Path | None,
     output: Path | None,
 ) -> int:
     """Compare RESULTS of any platforms and times, differences first.
@@ -82,10 +89,11 @@ def compare_command(
         Judging(guideline=load_guideline(name), program=program, at=day, waivers=waivers)
         for name in references or (stored_guideline(everything),)
     ]
-    new = load_subjects(new_paths, judgings[0], evidence_texts=False)
+    private = read_private(private_file) if private_file else Private() if redact else None
+    new = load_subjects(new_paths, judgings[0], evidence_texts=False, private=private)
     old = [
         replace(subject, label=f"{subject.label} (baseline)")
-        for subject in load_subjects(old_paths, judgings[0], evidence_texts=False)
+        for subject in load_subjects(old_paths, judgings[0], evidence_texts=False, private=private)
     ]
     labels = [subject.label for subject in (*new, *old)]
     comparison = compare(

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from guidelines.catalog import load_guideline, load_waivers
 from guidelines.errors import BadDocument
+from harness.private import read_private
 from harness.subjects import (
     Judging,
     expanded,
@@ -26,6 +27,7 @@ from reports.exports.oscal import oscal
 from reports.exports.sarif import sarif
 from reports.exports.summary import facts_csv, github, markdown
 from reports.junit import suites
+from reports.redact import Private
 from reports.subject import About, Subject
 from reports.write import Tree, write_text
 
@@ -58,6 +60,9 @@ FORMATS = (*PLAIN, "allure", "ctrf", "sarif", "oscal")
               help="Earlier result: SARIF's baseline states, Allure's history.")  # fmt: skip
 @click.option("--passes/--no-passes", default=True, show_default=True,
               help="Whether SARIF tells what passed, which GitHub takes for alerts.")  # fmt: skip
+@click.option("--private", "private_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="What else is private: values, keys, networks.")  # fmt: skip
+@click.option("--unredacted", is_flag=True, help="Leave in what is private; for your own eyes.")
 def export_command(
     results: tuple[Path, ...],
     form: str,
@@ -68,8 +73,15 @@ def export_command(
     waiver_file: Path | None,
     baselines: tuple[Path, ...],
     passes: bool,
+    private_file: Path | None,
+    unredacted: bool,
 ) -> None:
-    """Write RESULTS (result.json, its folder, a run's folder, a foreign result) for other tools."""
+    """Write RESULTS (result.json, its folder, a run's folder, a foreign result) for other tools.
+
+    Secrets, addresses of management controllers, and what the result's platform.declared.private
+    or --private names are taken out: an export leaves the house.
+    """
+    private = None if unredacted else _private(private_file)
     new_paths, old_paths = expanded(results), expanded(baselines)
     judging = Judging(
         guideline=load_guideline(reference or stored_guideline([*new_paths, *old_paths])),
@@ -77,8 +89,11 @@ def export_command(
         at=at.date() if at else None,
         waivers=load_waivers(waiver_file) if waiver_file else stored_waivers(new_paths),
     )
-    subjects = load_subjects(new_paths, judging)
-    old = sorted(load_subjects(old_paths, replace(judging, at=None)), key=lambda s: s.finished)
+    subjects = load_subjects(new_paths, judging, private=private)
+    old = sorted(
+        load_subjects(old_paths, replace(judging, at=None), private=private),
+        key=lambda s: s.finished,
+    )
     about = load_about([*subjects, *old], judging.guideline)
     if form == "allure":
         if target is None:
@@ -93,6 +108,10 @@ def export_command(
         click.echo(text, nl=False)
     else:
         write_text(target, text)
+
+
+def _private(file: Path | None) -> Private:
+    return read_private(file) if file else Private()
 
 
 def _text(
