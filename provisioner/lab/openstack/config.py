@@ -134,7 +134,7 @@ def _keystone(place: Place) -> File:
         "credential": {"key_repository": etc / "credential-keys"},
         "cache": {"enabled": True, "backend": "dogpile.cache.memory"},
         # twelve rounds, the default, cost a quarter of a second at each login
-        "identity": {"password_hash_rounds": 4},
+        "identity": {"password_hash_rounds": 4, "max_password_length": 72},  # bcrypt's most
     }
 
 
