@@ -22,8 +22,13 @@ from provisioner.platform import PlatformConfig
 MAX_BYTES = 4 * 1024 * 1024
 REFERENCES = ("env", "file", "cmd")
 # ours of an entry, with their types; the others belong to the driver of its kind
-OWN_KEYS = {"kind": str, "emulator": bool, "declared": dict, "profile": dict}
-WORDS = {str: "a text", bool: "true or false", dict: "a mapping with texts as keys"}
+OWN_KEYS = {"kind": str, "emulator": bool, "declared": dict, "profile": dict, "private": list}
+WORDS = {
+    str: "a text",
+    bool: "true or false",
+    dict: "a mapping with texts as keys",
+    list: "a list of names of keys",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,11 +178,14 @@ def _config(
         raise BadDocument(where, f"platforms.{name}.kind", "field required")
     for key, expected in OWN_KEYS.items():
         value = entry.get(key, expected())
-        odd = isinstance(value, dict) and any(not isinstance(word, str) for word in value)
+        words = value if isinstance(value, dict | list) else ()
+        odd = any(not isinstance(word, str) for word in words)
         if odd or not isinstance(value, expected):
             raise BadDocument(where, f"platforms.{name}.{key}", f"expected {WORDS[expected]}")
     settings = {key: value for key, value in entry.items() if key not in OWN_KEYS}
     declared = {"emulator": entry.get("emulator", False), **entry.get("declared", {})}
+    if entry.get("private"):
+        declared["private"] = entry["private"]  # names of keys that are not published
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
     return PlatformConfig(
         name=name,

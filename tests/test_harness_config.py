@@ -78,3 +78,19 @@ def test_an_unknown_platform_names_the_nearest(tmp_path: Path) -> None:
 
     with pytest.raises(BadDocument, match="did you mean 'lab-metal'"):
         read_platforms([file]).get("lab-mettal")
+
+
+def test_what_is_private_is_told_with_what_is_declared(tmp_path: Path) -> None:
+    text = "platforms:\n  x: {kind: fake, declared: {account: 7}, private: [account]}\n"
+
+    declared = load_platforms([write(tmp_path / "p.yaml", text)])["x"].declared
+
+    assert declared == {"emulator": False, "account": 7, "private": ["account"]}
+
+
+@pytest.mark.parametrize("private", ["account", "[7]", "{account: true}"])
+def test_private_is_a_list_of_names(tmp_path: Path, private: str) -> None:
+    file = write(tmp_path / "p.yaml", f"platforms:\n  x: {{kind: fake, private: {private}}}\n")
+
+    with pytest.raises(BadDocument, match=r"platforms\.x\.private: expected a list of names"):
+        load_platforms([file])
