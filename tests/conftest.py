@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
@@ -95,3 +97,29 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[]
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def openstack_entry() -> Iterator[dict[str, Any]]:
+    """An OpenStack platform's entry: of a lab of our own, one for all tests of a session.
+
+    With ``INTEROP_TEST_PLATFORMS=platforms.yaml`` it is the one of kind openstack in that file
+    instead: a lab that is up already, or a cloud of one's own.
+    """
+    from provisioner.lab import up
+    from provisioner.lab.space import Space
+    from provisioner.lab.state import DEFECTS, State
+
+    if file := os.environ.get("INTEROP_TEST_PLATFORMS", ""):
+        told = yaml.safe_load(Path(file).read_text())["platforms"]
+        yield next(dict(one) for one in told.values() if one["kind"] == "openstack")
+        return
+    os.environ.pop(DEFECTS, None)
+    space = Space(name=f"tos-{os.getpid()}")
+    try:
+        up.up(space, ["openstack"], lambda platform, text: None)
+        found = State(space).entry("openstack")
+        assert found is not None
+        yield dict(found)
+    finally:
+        up.down(space)

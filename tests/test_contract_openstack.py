@@ -1,8 +1,4 @@
-"""The OpenStack driver passes the driver contract, on the lab's OpenStack.
-
-With ``INTEROP_TEST_PLATFORMS=platforms.yaml`` it is tried on the platform of kind openstack in that
-file instead: a lab that is up already, or a cloud of one's own.
-"""
+"""The OpenStack driver passes the driver contract, on the lab's OpenStack."""
 
 from __future__ import annotations
 
@@ -25,9 +21,7 @@ import yaml
 from provisioner.contract import ContractSubject, DriverContract
 from provisioner.driver import Driver
 from provisioner.drivers.openstack import open_driver
-from provisioner.lab import doctor, up
-from provisioner.lab.space import Space
-from provisioner.lab.state import DEFECTS, State
+from provisioner.lab import doctor
 from provisioner.platform import PlatformConfig
 from provisioner.resources import (
     AddressSpec,
@@ -43,8 +37,7 @@ from provisioner.resources import (
     VolumeSpec,
 )
 
-PLATFORMS = os.environ.get("INTEROP_TEST_PLATFORMS", "")
-LACKING = "" if PLATFORMS else doctor.lacking()
+LACKING = "" if os.environ.get("INTEROP_TEST_PLATFORMS") else doctor.lacking()
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif(bool(LACKING), reason=LACKING or "-"),
@@ -55,24 +48,6 @@ pytestmark = [
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKJbjmMr2HLvgGr6cHsJZEkN2ovJY5Gq8EvWpSF5Yccz"
 # No service of the lab limits rates; this is what clouds answer that do (nova, "overLimit").
 TOO_MANY = json.dumps({"overLimit": {"code": 429, "message": "This request was rate-limited."}})
-
-
-@pytest.fixture(scope="module")
-def entry() -> Iterator[dict[str, Any]]:
-    """The platform's entry: of a lab of our own, or as told."""
-    if PLATFORMS:
-        told = yaml.safe_load(Path(PLATFORMS).read_text())["platforms"]
-        yield next(dict(one) for one in told.values() if one["kind"] == "openstack")
-        return
-    os.environ.pop(DEFECTS, None)
-    space = Space(name=f"tcos-{os.getpid()}")
-    try:
-        up.up(space, ["openstack"], lambda platform, text: None)
-        found = State(space).entry("openstack")
-        assert found is not None
-        yield dict(found)
-    finally:
-        up.down(space)
 
 
 @contextlib.contextmanager
@@ -158,8 +133,8 @@ SPECS: dict[Kind, Spec] = {
 
 
 @pytest.fixture(scope="module")
-def opener(entry: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Opener:
-    return Opener(entry, tmp_path_factory.mktemp("openstack"))
+def opener(openstack_entry: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Opener:
+    return Opener(openstack_entry, tmp_path_factory.mktemp("openstack"))
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -14,13 +15,16 @@ from hypothesis import strategies as st
 
 pytest.importorskip("openstack", reason="openstacksdk is not installed (extra openstack)")
 
+from provisioner.clock import SystemClock
 from provisioner.driver import TAG_NAME, TAG_RUN, TAG_TOKEN, Handle, Owner, Status
 from provisioner.drivers.openstack import open_driver
+from provisioner.drivers.openstack.address import Addresses
 from provisioner.drivers.openstack.asking import USER_DATA_BYTES, Asking, host_name, run_tag
 from provisioner.drivers.openstack.choice import Choice
 from provisioner.drivers.openstack.cloud import Cloud, at, next_marker
 from provisioner.drivers.openstack.firewall import Firewalls
-from provisioner.drivers.openstack.machine import status_of
+from provisioner.drivers.openstack.machine import Machines, status_of
+from provisioner.drivers.openstack.network import Networks
 from provisioner.drivers.openstack.owning import (
     belongs,
     check_description,
@@ -31,8 +35,10 @@ from provisioner.drivers.openstack.owning import (
     key_comment,
     label,
 )
+from provisioner.drivers.openstack.root import RootVolumes
 from provisioner.drivers.openstack.settings import Settings
-from provisioner.errors import BadRequest, PlatformError, Unsupported
+from provisioner.drivers.openstack.way_in import WayIn
+from provisioner.errors import BadRequest, Capacity, PlatformError, Quota, Unsupported
 from provisioner.platform import PlatformConfig
 from provisioner.resources import (
     FirewallSpec,
@@ -69,6 +75,9 @@ class Double:
 
     def newest(self, service: str, known: str) -> str:
         return ".".join(map(str, min(self._newest, tuple(map(int, known.split("."))))))
+
+    def extensions(self) -> frozenset[str]:
+        return frozenset()
 
     def has(self, service: str) -> bool:
         return service in self.lists
@@ -320,6 +329,56 @@ def test_a_machine_is_ready_only_when_nothing_is_done_to_it(
     status: str, task: str | None, expected: Status
 ) -> None:
     assert status_of({"status": status, "OS-EXT-STS:task_state": task}) is expected
+
+
+class NoRoom(Double):
+    """A cloud whose machines all end as *fault* says, before they have a port."""
+
+    fault = "No valid host was found. There are not enough hosts available."
+
+    def call(self, what: str, service: str, method: str, path: str, **more: Any) -> Any:
+        super().call(what, service, method, path, **more)
+        return {"server": {"id": "s"}}
+
+    def one(self, what: str, service: str, path: str, key: str, **more: Any) -> Any:
+        return {"id": "s", "status": "ERROR", "fault": {"message": self.fault}}
+
+
+def built(double: NoRoom, clock: SystemClock) -> Handle:
+    nothing = cast(Cloud, double)
+    networks = Networks(nothing)
+    way_in = WayIn(nothing, networks, Addresses(nothing, networks), clock)
+    machines = Machines(nothing, Choice(nothing), way_in, RootVolumes(nothing, clock), clock)
+    resource = Resource(kind=Kind.MACHINE, name="a", spec=MachineSpec(), tags={TAG_RUN: "r"})
+    return machines.create(machines.plan(resource), "t")
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (NoRoom.fault, Capacity),
+        ("Exceeded maximum number of retries.", Capacity),
+        ("Quota exceeded for cores", Quota),
+    ],
+)
+def test_an_order_that_no_host_takes_is_a_no_and_leaves_nothing(
+    fault: str, expected: type[PlatformError]
+) -> None:
+    double = NoRoom(LISTS, addresses="fixed")
+    double.fault = fault
+
+    with pytest.raises(expected, match=re.escape(fault)):
+        built(double, SystemClock())
+
+    assert double.made[-1][:2] == ("DELETE", "/servers/s")
+
+
+def test_a_machine_that_failed_otherwise_is_there_to_be_read() -> None:
+    double = NoRoom(LISTS, addresses="fixed")
+    double.fault = "the disk broke"
+
+    assert built(double, SystemClock()).id == "s"
+    assert [made[0] for made in double.made] == ["POST"]
 
 
 # -- firewalls -------------------------------------------------------------------------------------

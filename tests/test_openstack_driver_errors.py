@@ -96,7 +96,7 @@ CINDER_QUOTA = {
             "SecurityGroupRuleExists",
         ),
         (404, {"NeutronError": {"type": "PortNotFound", "message": "x"}}, NotFound, "PortNotFound"),
-        (401, {"error": {"code": 401, "title": "Unauthorized", "message": "a"}}, Unauthorized, None),
+        (401, {"error": {"title": "Unauthorized", "message": "a"}}, Unauthorized, "Unauthorized"),
         (404, GLANCE, NotFound, "NotFound"),
         (406, {"computeFault": {"message": "Version 9.9 is not supported"}}, Unsupported, None),
         (500, {"computeFault": {"code": 500, "message": "Unexpected"}}, PlatformFault, None),

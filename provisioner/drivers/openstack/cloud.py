@@ -60,6 +60,7 @@ class Cloud:
         self._proxies: dict[str, Any] = {}
         self._newest: dict[str, tuple[int, ...]] = {}
         self._oldest: dict[str, tuple[int, ...]] = {}
+        self._api: dict[str, str] = {}
         self._extensions: frozenset[str] | None = None
         file = settings.config_file
         with translated(platform, "read clouds.yaml and the environment"):
@@ -104,11 +105,14 @@ class Cloud:
             if service not in self._proxies:
                 with translated(self.platform, f"find the {service} service"):
                     proxy = getattr(self.connection, SERVICES[service])
-                    data = proxy.get_endpoint_data()  # what is missing in the catalog raises here
-                    if data is None:
+                    # What is missing in the catalog raises here. Swift tells no versions.
+                    told = not getattr(proxy, "skip_discovery", False)
+                    data = proxy.get_endpoint_data() if told else None
+                    if (data if told else proxy.get_endpoint()) is None:
                         raise auth.EndpointNotFound(f"no endpoint of {service}")
-                self._newest[service] = tuple(data.max_microversion or ())
-                self._oldest[service] = tuple(data.min_microversion or ())
+                self._newest[service] = tuple((data and data.max_microversion) or ())
+                self._oldest[service] = tuple((data and data.min_microversion) or ())
+                self._api[service] = ".".join(map(str, (data and data.api_version) or ()))
                 self._proxies[service] = proxy
             return self._proxies[service]
 
@@ -133,11 +137,10 @@ class Cloud:
 
     def versions(self, service: str) -> str:
         """What a service says it speaks: ``v2.1 (microversions 2.1 to 2.103)``."""
-        data = self.proxy(service).get_endpoint_data()
-        api = ".".join(map(str, data.api_version or ())) if data is not None else ""
+        self.proxy(service)
         oldest, newest = self._oldest[service], self._newest[service]
         between = f"{'.'.join(map(str, oldest))} to {'.'.join(map(str, newest))}"
-        return f"v{api or '?'}" + (f" (microversions {between})" if newest else "")
+        return f"v{self._api[service] or '?'}" + (f" (microversions {between})" if newest else "")
 
     def extensions(self) -> frozenset[str]:
         """What the network service can beyond its core; asked once."""
