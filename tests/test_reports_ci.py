@@ -211,6 +211,21 @@ def test_bad_input_is_exit_code_2_and_starts_nothing(
     assert set((build.place / "results").iterdir()) == before
 
 
+def test_a_baseline_of_other_suites_is_refused_before_anything_starts(
+    build: Build, good: Ran
+) -> None:
+    old = json.loads((good.folder / "cloud" / "result.json").read_text())
+    old["suite"]["digest"] = "sha256:" + "0" * 64
+    (build.place / "old.json").write_text(json.dumps(old))
+    before = set((build.place / "results").iterdir())
+
+    done = build.run("--fail-on", "regression", "--baseline", "old.json")
+
+    assert done.returncode == 2
+    assert "make a new baseline" in done.stderr
+    assert set((build.place / "results").iterdir()) == before
+
+
 @pytest.mark.parametrize(
     ("policy", "codes"),
     [("verdict", [0, 1, 3]), ("not-compliant", [0, 1, 0]), ("never", [0, 0, 0])],

@@ -11,7 +11,15 @@ from click.decorators import FC
 
 from guidelines.catalog import load_guideline
 from guidelines.errors import BadDocument
-from harness.subjects import Judging, expanded, load_about, load_subjects, stored_waivers
+from harness.checking import suites_digest
+from harness.subjects import (
+    Judging,
+    expanded,
+    load_about,
+    load_subjects,
+    read_subject,
+    stored_waivers,
+)
 from reports.compare.guards import objections
 from reports.compare.regressions import Changes, changes
 
@@ -45,6 +53,20 @@ def regression_code(found: Changes) -> int:
     if found.of("regression") or found.fallen:
         return 1
     return 3 if found.of("unknown") else 0
+
+
+def check_baselines(baselines: Sequence[Path]) -> None:
+    """Refuse, before a run begins, baselines of other suites than are installed now.
+
+    Raises:
+        BadDocument: one is no result, or other checks ran for it.
+    """
+    installed = suites_digest()
+    for path in expanded(baselines):
+        subject, _ = read_subject(path)
+        if subject.suite != installed:
+            message = "other checks ran for it than are installed now; make a new baseline"
+            raise BadDocument("--baseline", str(path), message)
 
 
 def against(

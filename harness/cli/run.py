@@ -11,7 +11,13 @@ from rich.console import Console
 from guidelines.catalog import load_guideline
 from guidelines.errors import BadDocument
 from harness.cli.platforms import FILES
-from harness.cli.policy import against, fail_on_option, gated, regression_code
+from harness.cli.policy import (
+    against,
+    check_baselines,
+    fail_on_option,
+    gated,
+    regression_code,
+)
 from harness.cli.run_output import SHOWN, quiet_console, tell_changes, tell_run
 from harness.config import read_platforms
 from harness.run import Run
@@ -83,6 +89,7 @@ def run_command(
     """
     if (fail_on == "regression") != bool(baselines):
         raise click.UsageError("--fail-on regression and --baseline belong together")
+    check_baselines(baselines)
     platforms = read_platforms(files)
     for name in names:
         platforms.get(name)

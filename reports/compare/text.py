@@ -243,7 +243,7 @@ def _debt(comparison: Comparison) -> Iterator[Table]:
         ]
         yield Table(
             title="Portability debt",
-            note=f"{len(differing)} keys of the platforms' profiles had to differ",
+            note=f"keys of the platforms' profiles that had to differ: {len(differing)}",
             columns=("key", "result", "value"),
             rows=tuple(rows),
         )
