@@ -277,6 +277,25 @@ def test_no_network_is_said_as_the_cloud_wants_to_hear_it(
     assert body.get("networks") == expected
 
 
+@pytest.mark.parametrize(
+    ("there", "expected"), [(["n1"], [{"uuid": "n1"}]), ([], None), (["n1", "n2"], None)]
+)
+def test_a_declared_network_serves_machines_that_name_none(
+    there: list[str], expected: list[dict[str, str]] | None
+) -> None:
+    double = cloud({**LISTS, "networks": [{"id": one} for one in there]}, network="lan")
+    asking = Asking(double, Choice(double))
+    wish = Resource(kind=Kind.MACHINE, name="a", spec=MachineSpec())
+    if expected is None:
+        with pytest.raises(BadRequest, match=f"{len(there)} networks are called lan"):
+            asking.plan(wish)
+        return
+
+    body = asking.request(asking.plan(wish), {TAG_TOKEN: "t"}, "")["server"]
+
+    assert body["networks"] == expected
+
+
 def test_user_data_fills_exactly_what_nova_takes() -> None:
     double = cloud(LISTS)
     asking = Asking(double, Choice(double))

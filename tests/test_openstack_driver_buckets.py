@@ -190,4 +190,4 @@ def test_public_means_that_anybody_reads_objects(buckets: Buckets) -> None:
 @pytest.mark.parametrize("tags", [{"Upper": "x"}, {"a": ""}, {"a": "ü" * 50}])
 def test_a_tag_that_no_header_holds_is_refused(buckets: Buckets, tags: dict[str, str]) -> None:
     with pytest.raises(BadRequest):
-        buckets.plan(want("data", **tags))
+        buckets.plan(want("data", public=False, **tags))

@@ -75,6 +75,9 @@ class Asking:
             if not self._cloud.has("volume"):
                 message = f"no size has a disk of {disk} GiB, and there are no volumes"
                 raise Unsupported(f"{want.ref}: {message}", platform)
+        default = "" if spec.network else self._default_network()
+        if default:
+            notes.append(f"network {self._cloud.settings.network}: declared")
         named = (spec.key, spec.network, *spec.firewalls)
         return Step(
             platform=platform,
@@ -84,6 +87,7 @@ class Asking:
                 "size": size.id,
                 "size_name": size.name,
                 "root_gib": root_gib,
+                "network": default,
                 "hostname": host_name(spec.hostname or want.name),
                 "user_data_sha256": sha256(spec.user_data).hexdigest() if spec.user_data else "",
             },
@@ -122,6 +126,8 @@ class Asking:
             server["imageRef"] = body["image"]
         if Kind.NETWORK in bound:
             server["networks"] = [{"uuid": network.id} for network in bound[Kind.NETWORK]]
+        elif body["network"]:
+            server["networks"] = [{"uuid": body["network"]}]
         elif self._cloud.speaks("compute", NETWORKS_NAMED):
             server["networks"] = "auto"
         if Kind.FIREWALL in bound:
@@ -135,6 +141,27 @@ class Asking:
         if settings.zone:
             server["availability_zone"] = settings.zone
         return {"server": server}
+
+    def _default_network(self) -> str:
+        """Id of the network declared for machines that name none, if one is declared.
+
+        Raises:
+            BadRequest: it is not there, or several have that name.
+        """
+        wanted = self._cloud.settings.network
+        if not wanted:
+            return ""
+        found = [
+            str(net["id"])
+            for key in ("name", "id")
+            for net in self._cloud.each(
+                "look for the network", "network", "/networks", "networks", query={key: wanted}
+            )
+        ]
+        if len(set(found)) != 1:
+            message = f"network: {len(set(found))} networks are called {wanted}, expected one"
+            raise BadRequest(message, self._cloud.platform)
+        return found[0]
 
     def _hostnamed(self) -> bool:
         return self._cloud.speaks("compute", HOSTNAMED)

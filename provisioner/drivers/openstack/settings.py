@@ -28,6 +28,8 @@ class Settings(BaseModel):
         volume_zone: availability zone of volumes; empty leaves it to the cloud.
         external_network: name or id of the network that floating addresses come from; by default
             the external one, the default one of several.
+        network: name or id of the network of machines that name none; by default it is left to the
+            cloud, which finds one by itself only where the project has a single one.
         addresses: ``floating`` gives each machine a floating address, ``fixed`` none: the harness
             then reaches the fixed ones; by default floating where there is an external network.
         sizes: names of flavors to choose from; empty means all.
@@ -47,6 +49,7 @@ class Settings(BaseModel):
     zone: str = ""
     volume_zone: str = ""
     external_network: str = ""
+    network: str = ""
     addresses: Literal["", "floating", "fixed"] = ""
     sizes: tuple[str, ...] = ()
     users: dict[str, str] = Field(default_factory=dict)
