@@ -13,8 +13,8 @@ COLOURS = {
     "expired": "#6b5b2a",
     "not judged": "#59636e",
 }
-# Half the width of a letter in Verdana 11, so that a badge is as wide as its words; in pixels.
-NARROW, WIDE, USUAL = 4.2, 9.2, 7.0
+# About how wide letters are in Verdana 11, so that a badge is as wide as its words; in pixels.
+NARROW, WIDE, USUAL = 4.4, 9.6, 6.9
 
 
 def badge(label: str, standing: Standing) -> str:
@@ -52,7 +52,7 @@ def words(standing: Standing) -> str:
 def _width(text: str) -> int:
     """How wide *text* is drawn, with its margin, in whole pixels."""
     letters = (
-        NARROW if c in " .,-ijl1It" else WIDE if c in "mwMW@" or ord(c) > 0x2FF else USUAL
+        NARROW if c in " .,-ijlItfr" else WIDE if c in "mwMW@" or ord(c) > 0x2FF else USUAL
         for c in text
     )
     return round(sum(letters)) + 16

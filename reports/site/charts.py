@@ -153,7 +153,7 @@ def lines(series: Mapping[str, Sequence[tuple[str, float]]], *, unit: str, label
                     "field": "d",
                     "type": "temporal",
                     "title": None,
-                    "axis": {"format": "%b %Y", "tickCount": min(len(days), 6)},
+                    "axis": {"format": "%b %Y", "tickCount": min(len(days), 4)},
                 },
                 "y": {
                     "field": "v",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 BEFORE = 10  # earlier outcomes beside each platform's newest
 VALUES = 12  # distinct values of a fact on the page
 CHANGES = 30
+UNITS = {"s": "seconds", "ms": "milliseconds", "B/s": "bytes a second"}
 CHARTS = 3  # measured facts that are drawn
 SERIES = 6
 
@@ -155,13 +156,24 @@ def _charts(site: Site, check: str) -> Iterator[tuple[Any, str]]:
                     units[name] = shown.unit
                     lines = series.setdefault(name, {})
                     lines.setdefault(platform.name, []).append((result.day, shown.number))
-    for name in sorted(series)[:CHARTS]:
+    drawn_so_far = 0
+    for name in sorted(series):
         lines = {n: points for n, points in series[name].items() if len({d for d, _ in points}) > 1}
-        if lines:
+        if len({number for points in lines.values() for _, number in points}) > 1:
+            drawn_so_far += 1
+            if drawn_so_far > CHARTS:
+                return
             first = dict(sorted(lines.items(), key=lambda item: -len(item[1]))[:SERIES])
             more = f", {SERIES} of {len(lines)} platforms" if len(lines) > SERIES else ""
             told = f"{name} in {units[name]}{more}"
-            yield drawn(charts.lines(first, unit=units[name], label=f"{told}, over time")), told
+            yield (
+                drawn(
+                    charts.lines(
+                        first, unit=UNITS.get(units[name], units[name]), label=f"{told}, over time"
+                    )
+                ),
+                told,
+            )
 
 
 def _document(site: Site, check: str) -> dict[str, Any]:
