@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from provisioner.errors import BadRequest, Lost
 
+BIND_S = 10.0
 GRACE_S = 2.0  # the broker's own answer may come this much later than its connect gave up
 
 
@@ -45,12 +46,25 @@ class DirectDialer:
 
 @dataclass(frozen=True, slots=True)
 class BrokerDialer:
-    """Asks the broker that listens on the local socket *path* to connect, and takes its socket."""
+    """Asks the broker that listens on the local socket *path* for sockets, and takes them."""
 
     path: str
 
     def connect(self, host: str, port: int, timeout_s: float) -> socket.socket:
         request = {"op": "connect", "host": host, "port": port, "timeout": timeout_s}
+        return self._ask(request, timeout_s)
+
+    def bind(self, host: str, port: int, kind: str = "stream", listen: int = 64) -> socket.socket:
+        """A socket bound there; one of kind ``stream``, not ``dgram``, listens already.
+
+        Raises:
+            OSError: what the kernel said.
+            Lost: no broker answers.
+        """
+        request = {"op": "bind", "host": host, "port": port, "type": kind, "listen": listen}
+        return self._ask(request, BIND_S)
+
+    def _ask(self, request: Mapping[str, Any], timeout_s: float) -> socket.socket:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
             line.settimeout(timeout_s + GRACE_S)
             try:

@@ -16,9 +16,9 @@ import pytest
 
 from provisioner.lab import doctor, up
 from provisioner.lab.aws.catalog import IMAGE
-from provisioner.lab.broker import Broker
 from provisioner.lab.space import Space
 from provisioner.lab.state import DEFECTS, State
+from provisioner.reach import BrokerDialer
 
 pytestmark = [
     pytest.mark.lab,
@@ -207,7 +207,7 @@ def test_an_instance_can_be_a_virtual_machine(desk: Desk) -> None:
 
 def test_a_group_filters_between_guests_and_from_outside(desk: Desk) -> None:
     one, two = desk.run(2)
-    broker = Broker(str(desk.space.broker_socket))
+    broker = BrokerDialer(str(desk.space.broker_socket))
     knock = f"timeout 2 bash -c 'echo > /dev/tcp/{two['PrivateIpAddress']}/22' && echo open"
 
     closed = desk.ssh(one["PublicIpAddress"], knock)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.lab.broker import Broker
+from provisioner.errors import Lost
+from provisioner.reach import BrokerDialer
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
+def broker(tmp_path: Path) -> Iterator[BrokerDialer]:
     """A broker of the network the tests run in."""
     path = tmp_path / "broker.sock"
     process = subprocess.Popen([sys.executable, "-P", "-m", "provisioner.lab.broker", str(path)])
@@ -24,18 +25,18 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
         deadline = time.monotonic() + 60
         while True:
             try:
-                Broker(str(path)).bind("127.0.0.1", 0).close()
+                BrokerDialer(str(path)).bind("127.0.0.1", 0).close()
                 break
-            except OSError:
+            except (OSError, Lost):
                 assert time.monotonic() < deadline, "the broker did not come up"
                 time.sleep(0.02)
-        yield Broker(str(path))
+        yield BrokerDialer(str(path))
     finally:
         process.kill()
         process.wait()
 
 
-def test_a_listener_and_a_connection_made_by_the_broker_meet(broker: Broker) -> None:
+def test_a_listener_and_a_connection_made_by_the_broker_meet(broker: BrokerDialer) -> None:
     door = broker.bind("127.0.0.1", 0)
     with door, broker.connect("127.0.0.1", door.getsockname()[1], 5) as client:
         served, _ = door.accept()
@@ -46,7 +47,7 @@ def test_a_listener_and_a_connection_made_by_the_broker_meet(broker: Broker) -> 
     assert received == b"through"
 
 
-def test_a_refusal_is_the_kernels_own_error(broker: Broker) -> None:
+def test_a_refusal_is_the_kernels_own_error(broker: BrokerDialer) -> None:
     with broker.bind("127.0.0.1", 0) as door:
         port = door.getsockname()[1]
 
@@ -54,12 +55,12 @@ def test_a_refusal_is_the_kernels_own_error(broker: Broker) -> None:
         broker.connect("127.0.0.1", port, 5)
 
 
-def test_a_taken_port_is_refused(broker: Broker) -> None:
+def test_a_taken_port_is_refused(broker: BrokerDialer) -> None:
     with broker.bind("127.0.0.1", 0) as door, pytest.raises(OSError, match="in use"):
         broker.bind("127.0.0.1", door.getsockname()[1])
 
 
-def test_a_datagram_socket_is_bound(broker: Broker) -> None:
+def test_a_datagram_socket_is_bound(broker: BrokerDialer) -> None:
     with broker.bind("127.0.0.1", 0, "dgram") as made:
         kind = made.type
 
@@ -79,7 +80,7 @@ def test_a_datagram_socket_is_bound(broker: Broker) -> None:
     ],
 )
 def test_a_malformed_request_is_answered_and_the_broker_lives(
-    broker: Broker, datagram: bytes
+    broker: BrokerDialer, datagram: bytes
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
         line.settimeout(5)
@@ -91,11 +92,11 @@ def test_a_malformed_request_is_answered_and_the_broker_lives(
     broker.bind("127.0.0.1", 0).close()
 
 
-def test_a_client_that_says_nothing_blocks_nobody(broker: Broker) -> None:
+def test_a_client_that_says_nothing_blocks_nobody(broker: BrokerDialer) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
         silent.connect(broker.path)
         broker.bind("127.0.0.1", 0).close()
 
 
-def test_only_its_user_may_open_the_socket(broker: Broker) -> None:
+def test_only_its_user_may_open_the_socket(broker: BrokerDialer) -> None:
     assert Path(broker.path).stat().st_mode & 0o777 == 0o600

@@ -15,15 +15,16 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.errors import Lost
 from provisioner.features import BootChoice
 from provisioner.lab import doctor, up
-from provisioner.lab.broker import Broker
 from provisioner.lab.images import Images
 from provisioner.lab.metal import hardware
 from provisioner.lab.qemu import TCG, QemuMachine
 from provisioner.lab.small import ARGUMENTS
 from provisioner.lab.space import Space
 from provisioner.lab.state import State
+from provisioner.reach import BrokerDialer
 
 pytestmark = [
     pytest.mark.lab,
@@ -82,10 +83,10 @@ class Site:
     def answers(self) -> bool:
         """Whether an SSH server greets."""
         try:
-            with Broker(str(self.space.broker_socket)).connect(GUEST, 22, 1) as line:
+            with BrokerDialer(str(self.space.broker_socket)).connect(GUEST, 22, 1) as line:
                 line.settimeout(2)
                 return line.recv(64).startswith(b"SSH-")
-        except OSError:
+        except (OSError, Lost):
             return False
 
     def boot(self, device: str) -> None:
@@ -178,7 +179,7 @@ def serve(site: Site, kernel: Path, initrd: Path) -> ThreadingHTTPServer:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
     server.socket.close()
-    server.socket = Broker(str(site.space.broker_socket)).bind(HOST, PORT)
+    server.socket = BrokerDialer(str(site.space.broker_socket)).bind(HOST, PORT)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 

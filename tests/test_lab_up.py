@@ -15,9 +15,9 @@ import yaml
 
 from provisioner.errors import BadRequest, Conflict, PlatformFault
 from provisioner.lab import doctor, up
-from provisioner.lab.broker import Broker
 from provisioner.lab.space import Space
 from provisioner.lab.state import DEFECTS, State
+from provisioner.reach import BrokerDialer
 
 pytestmark = [
     pytest.mark.lab,
@@ -155,7 +155,7 @@ def test_status_says_what_died(metal: Space) -> None:
 
 
 def test_nothing_leads_out_of_the_lab(metal: Space) -> None:
-    broker = Broker(str(metal.broker_socket))
+    broker = BrokerDialer(str(metal.broker_socket))
 
     with pytest.raises(OSError, match="unreachable"):
         broker.connect("192.0.2.1", 80, 2)
@@ -168,7 +168,7 @@ def test_nothing_leads_out_of_the_lab(metal: Space) -> None:
 
 
 def test_a_listener_inside_is_reached_through_the_broker_only(metal: Space) -> None:
-    broker = Broker(str(metal.broker_socket))
+    broker = BrokerDialer(str(metal.broker_socket))
     door = broker.bind("10.77.0.1", 0)
     with door, broker.connect("10.77.0.1", door.getsockname()[1], 2) as made:
         peer = made.getpeername()

@@ -6,6 +6,7 @@ JSON datagram; the answer is ``ok`` with one descriptor, or ``{"errno": N, "mess
 * ``{"op": "connect", "host": H, "port": N, "timeout": S}``: a connected TCP socket.
 * ``{"op": "bind", "host": H, "port": N, "type": "stream"|"dgram", "listen": BACKLOG}``
 
+The client is ``provisioner.reach.BrokerDialer``.
 Run as ``python -P -m provisioner.lab.broker PATH`` within the namespace.
 """
 
@@ -18,53 +19,11 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-GRACE_S = 2.0  # the broker's own answer may come this much later than its connect gave up
 LONGEST_S = 600.0
 KINDS = {"stream": socket.SOCK_STREAM, "dgram": socket.SOCK_DGRAM}
-
-
-@dataclass(frozen=True, slots=True)
-class Broker:
-    """The client: asks the broker listening on *path* for sockets inside the namespace."""
-
-    path: str
-
-    def connect(self, host: str, port: int, timeout_s: float) -> socket.socket:
-        """A connected, blocking TCP socket.
-
-        Raises:
-            OSError: what the network said, or the broker itself is not there.
-        """
-        request = {"op": "connect", "host": host, "port": port, "timeout": timeout_s}
-        return self._ask(request, timeout_s)
-
-    def bind(self, host: str, port: int, kind: str = "stream", listen: int = 64) -> socket.socket:
-        """A socket bound inside the namespace; one of kind ``stream`` already listens.
-
-        Raises:
-            OSError: what the kernel said, or the broker itself is not there.
-        """
-        request = {"op": "bind", "host": host, "port": port, "type": kind, "listen": listen}
-        return self._ask(request, 10.0)
-
-    def _ask(self, request: Mapping[str, Any], timeout_s: float) -> socket.socket:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
-            line.settimeout(timeout_s + GRACE_S)
-            line.connect(self.path)
-            line.send(json.dumps(request).encode())
-            answer, received, _, _ = socket.recv_fds(line, 4096, 1)
-        if received:
-            made = socket.socket(fileno=received[0])
-            made.settimeout(None)
-            return made
-        if not answer:
-            raise ConnectionResetError(errno.ECONNRESET, f"broker {self.path} hung up")
-        said = json.loads(answer)
-        raise OSError(int(said["errno"]), str(said["message"]))
 
 
 def serve(path: Path) -> None:

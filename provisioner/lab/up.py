@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner.errors import BadRequest, Conflict, PlatformFault, Timeout
+from provisioner.errors import BadRequest, Conflict, Lost, PlatformFault, Timeout
 from provisioner.lab import cgroups, limits, serve, traces
-from provisioner.lab.broker import Broker
 from provisioner.lab.lock import locked
 from provisioner.lab.space import RUN, Space
 from provisioner.lab.state import BULK, State, asked_defects, end
+from provisioner.reach import BrokerDialer
 
 READY_S = 1200.0  # images are built within it when nothing is cached
 BROKER_S = 10.0
@@ -154,8 +154,8 @@ def _start(state: State, platforms: Sequence[str], alive: set[str]) -> None:
 def _answers(path: str) -> bool:
     """Whether the broker makes sockets."""
     try:
-        Broker(path).bind("127.0.0.1", 0).close()
-    except OSError:
+        BrokerDialer(path).bind("127.0.0.1", 0).close()
+    except (OSError, Lost):
         return False
     return True
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from provisioner.lab.broker import Broker
 from provisioner.lab.kubernetes import contents, network, nodes, pki, plan
 from provisioner.lab.kubernetes.api import Api, Refused, smoke, until
 from provisioner.lab.kubernetes.control import ControlPlane
@@ -18,6 +17,7 @@ from provisioner.lab.kubernetes.virtual import VirtualNodes
 from provisioner.lab.kubernetes.volumes import Volumes
 from provisioner.lab.space import Space
 from provisioner.lab.state import State
+from provisioner.reach import BrokerDialer
 
 LOG = logging.getLogger(__name__)
 READY_S = 90.0
@@ -79,7 +79,9 @@ class Cluster:
         self._say("starting etcd and the API server")
         controllers = "controllers" in self._can
         plane.start_api(accounts=controllers)
-        relay = Relay(to_api(Broker(str(self._space.broker_socket)), plan.CONTROL, plan.API_PORT))
+        relay = Relay(
+            to_api(BrokerDialer(str(self._space.broker_socket)), plan.CONTROL, plan.API_PORT)
+        )
         self._closing.append(relay.close)
         server = f"https://127.0.0.1:{relay.port}"
         users = [pki.HARNESS, pki.ADMIN]

@@ -10,7 +10,8 @@ import socket
 import threading
 from collections.abc import Callable
 
-from provisioner.lab.broker import Broker
+from provisioner.errors import Lost
+from provisioner.reach import BrokerDialer
 
 CONNECT_S = 5.0
 CHUNK = 1 << 16
@@ -54,7 +55,7 @@ class Relay:
             ends.enter_context(near)
             try:
                 far = ends.enter_context(self._connect())
-            except OSError:
+            except (OSError, Lost):
                 return  # as if nobody listened
             for end in (near, far):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -79,6 +80,6 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
         source.shutdown(socket.SHUT_RD)
 
 
-def to_api(broker: Broker, host: str, port: int) -> Callable[[], socket.socket]:
+def to_api(broker: BrokerDialer, host: str, port: int) -> Callable[[], socket.socket]:
     """Makes connections to *host* within the lab."""
     return lambda: broker.connect(host, port, CONNECT_S)

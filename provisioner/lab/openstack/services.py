@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from provisioner.errors import PlatformFault, Timeout
-from provisioner.lab.broker import Broker
 from provisioner.lab.openstack.place import HOST, SERVICES, VARIABLE, Place
 from provisioner.lab.state import State
+from provisioner.reach import BrokerDialer
 
 LOG = logging.getLogger(__name__)
 # process -> the APIs that it serves
@@ -50,7 +50,7 @@ def doors(broker: str) -> dict[str, tuple[socket.socket, socket.socket]]:
         for attempt in range(10):
             outer = socket.create_server((HOST, 0), backlog=BACKLOG)
             try:
-                inner = Broker(broker).bind(HOST, outer.getsockname()[1], listen=BACKLOG)
+                inner = BrokerDialer(broker).bind(HOST, outer.getsockname()[1], listen=BACKLOG)
             except OSError:
                 outer.close()
                 if attempt == 9:

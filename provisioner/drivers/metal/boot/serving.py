@@ -22,6 +22,7 @@ from provisioner.drivers.metal.boot.web import BootWeb
 from provisioner.drivers.metal.registry import Registry
 from provisioner.drivers.metal.settings import MetalSettings
 from provisioner.errors import PlatformError, PlatformFault
+from provisioner.reach import BrokerDialer
 
 _log = logging.getLogger(__name__)
 
@@ -129,9 +130,7 @@ class Serving:
         boot = self._settings.boot
         try:
             if broker:
-                from provisioner.lab.broker import Broker
-
-                made = Broker(broker).bind(boot.host, boot.http_port, listen=256)
+                made = BrokerDialer(broker).bind(boot.host, boot.http_port, listen=256)
             else:
                 made = socket.create_server((boot.host, boot.http_port), backlog=256)
         except OSError as error:
