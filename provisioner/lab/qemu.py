@@ -128,7 +128,7 @@ class QemuMachine:
 
     def reset(self, boot: BootChoice) -> None:
         with self._lock:
-            if not self.power():
+            if not self.power() or "reset-powers-nothing" in self._defects:
                 return
             self._last = boot
             order = {
