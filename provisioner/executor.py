@@ -27,7 +27,7 @@ from provisioner.params import Param
 from provisioner.plan import Node, Plan
 from provisioner.removal import Removal
 from provisioner.replay import Entry
-from provisioner.resources import Kind, Ref
+from provisioner.resources import AttachmentSpec, Kind, Ref
 from provisioner.roles import Roles
 from provisioner.waiting import Cancel, Cancelled
 
@@ -278,6 +278,14 @@ class _Work:
             executor._shells[ref.name] = shell
             executor.tell(node, "knocking", state.access.host)
             reachable(shell, self.clock, executor.cancel, ref.name, executor.boot_s)
+        if isinstance(step.resource.spec, AttachmentSpec):
+            self._look_again(node.platform, step.resource.spec.machine)
+
+    def _look_again(self, platform: str, machine: Ref) -> None:
+        """What is joined changes the machine: an address comes, a pod begins anew elsewhere."""
+        state = self.executor.places[platform].driver.read(self.handles[machine])
+        if state is not None:
+            self.states[machine] = state
 
     def _role(self, node: Node) -> None:
         task = node.task

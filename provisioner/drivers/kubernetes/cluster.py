@@ -6,6 +6,7 @@ The generated models stand for one version of Kubernetes each; JSON goes from 1.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ MANAGER = "interop-harness"  # of the fields we apply
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 PAGE = 500
+NAME = re.compile(
+    r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+)  # nothing else can be the name of a thing
 Object = dict[str, Any]
 
 
@@ -120,10 +124,12 @@ class Cluster:
             raise refusal(self.platform, what, answer.status, document, answer.headers)
         return document
 
-    def get(self, what: str, path: str) -> Object | None:
-        """The object at *path*, or None where there is none."""
+    def get(self, what: str, top: str, name: str) -> Object | None:
+        """The object *name* of the collection at *top*, or None where there is none."""
+        if not NAME.fullmatch(name):
+            return None
         try:
-            return self.call(what, "GET", path)
+            return self.call(what, "GET", f"{top}/{name}")
         except NotFound:
             return None
 
@@ -132,11 +138,13 @@ class Cluster:
         query = {"fieldManager": manager, "force": "true"}
         return self.call(what, "PATCH", path, body=body, query=query, content=APPLY)
 
-    def delete(self, what: str, path: str, policy: str = "Background") -> None:
+    def delete(self, what: str, top: str, name: str, policy: str = "Background") -> None:
         """Have the object removed; one that is gone is fine."""
+        if not NAME.fullmatch(name):  # with an empty one the whole collection would go
+            return
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": policy}
         try:
-            self.call(what, "DELETE", path, body=body)
+            self.call(what, "DELETE", f"{top}/{name}", body=body)
         except NotFound:
             return
 

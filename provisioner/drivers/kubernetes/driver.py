@@ -32,6 +32,8 @@ ABSENT = {
     "service": "no workload asks for one yet",
     "config": "no workload asks for one yet",
     "firewall": "no network plugin enforces NetworkPolicy, as far as platforms.yaml declares",
+    "reboot": "a pod is not rebooted: it ends, and another begins anew",
+    "block-volume": "a volume is mounted into a pod as a file system",
     "power": "a pod is not switched off: it ends, and another begins anew",
     "boot-device": "a pod boots from nothing",
     "bmc": "a pod has no management controller to talk to",

@@ -61,7 +61,7 @@ class PodInventory:
 
     def read(self) -> Mapping[str, str]:
         _, node = self._machines.pod_name(self._machine)
-        item = self._cluster.get(f"read node {node}", f"/api/v1/nodes/{node}")
+        item = self._cluster.get(f"read node {node}", "/api/v1/nodes", node)
         if item is None:
             raise NotFound(f"node {node} is gone", self._cluster.platform)
         told = item["status"].get("nodeInfo") or {}

@@ -129,7 +129,7 @@ class Machines:
 
     def item(self, name: str) -> Object | None:
         """A machine's deployment, or None where there is none."""
-        return self._cluster.get(f"read machine {name}", f"{self.top}/{name}")
+        return self._cluster.get(f"read machine {name}", self.top, name)
 
     def pod(self, name: str) -> Object | None:
         """A machine's pod: the one that stays, of two at a change; None where there is none."""
@@ -196,7 +196,7 @@ class Machines:
 
     def delete(self, one: Handle) -> None:
         """In the foreground: the deployment is there as long as its pod is."""
-        self._cluster.delete(f"delete {one}", f"{self.top}/{one.id}", "Foreground")
+        self._cluster.delete(f"delete {one}", self.top, one.id, "Foreground")
 
     def find(self, owner: Owner) -> Iterator[Handle]:
         for item in self._cluster.each("find machines", self.top, selector(owner, Kind.MACHINE)):

@@ -53,7 +53,7 @@ class Networks:
         return handle(self._cluster.platform, Kind.NETWORK, about["name"], tags_of(made))
 
     def read(self, one: Handle) -> State | None:
-        there = self._cluster.get(f"read {one}", f"{self._top}/{one.id}")
+        there = self._cluster.get(f"read {one}", self._top, one.id)
         if there is None:
             return None
         leaving = there["metadata"].get("deletionTimestamp")
@@ -66,7 +66,7 @@ class Networks:
         )
 
     def delete(self, one: Handle) -> None:
-        self._cluster.delete(f"delete {one}", f"{self._top}/{one.id}")
+        self._cluster.delete(f"delete {one}", self._top, one.id)
 
     def find(self, owner: Owner) -> Iterator[Handle]:
         for item in self._cluster.each("find networks", self._top, selector(owner, Kind.NETWORK)):

@@ -56,7 +56,7 @@ class Volumes:
         return handle(self._cluster.platform, Kind.VOLUME, about["name"], tags_of(made))
 
     def read(self, one: Handle) -> State | None:
-        there = self._cluster.get(f"read {one}", f"{self._top}/{one.id}")
+        there = self._cluster.get(f"read {one}", self._top, one.id)
         if there is None:
             return None
         phase = str(there.get("status", {}).get("phase") or "Pending")
@@ -92,7 +92,7 @@ class Volumes:
         if users := users_of(self._cluster, one.id):
             message = f"cannot delete {one}: {users[0]} has it"
             raise Conflict(message, self._cluster.platform)
-        self._cluster.delete(f"delete {one}", f"{self._top}/{one.id}")
+        self._cluster.delete(f"delete {one}", self._top, one.id)
 
     def find(self, owner: Owner) -> Iterator[Handle]:
         for item in self._cluster.each("find volumes", self._top, selector(owner, Kind.VOLUME)):
