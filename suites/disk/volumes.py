@@ -17,7 +17,7 @@ from suites.volumes import Found, find_volume
 from suites.waits import Stopwatch, until
 
 
-@pytest.mark.check("disk-02", needs=("machine", "volume", "attachment"))
+@pytest.mark.check("disk-02", needs=("machine", "volume", "attachment", "block-volume"))
 @pytest.mark.cost("own")
 def test_an_attached_volume_is_seen_exact_and_known(
     subject: Subject, victim: Member, inside: Inside, patience: Patience, observe: Observe
@@ -56,7 +56,7 @@ def test_an_attached_volume_is_seen_exact_and_known(
         )
 
 
-@pytest.mark.check("disk-03", needs=("machine", "volume", "attachment"))
+@pytest.mark.check("disk-03", needs=("machine", "volume", "attachment", "block-volume", "reboot"))
 @pytest.mark.cost("own")
 def test_volumes_are_found_again_after_a_reboot(
     subject: Subject,

@@ -12,7 +12,7 @@ from suites.seams import Evidence, Inside, Observe, Patience, Subject
 from suites.waits import Stopwatch, until
 
 
-@pytest.mark.check("life-04", needs=("machine", "console"))
+@pytest.mark.check("life-04", needs=("machine", "console", "reboot"))
 @pytest.mark.cost("own")
 def test_the_console_shows_what_was_printed(
     subject: Subject,

@@ -9,7 +9,7 @@ from suites.lifetime import Lifetime
 from suites.seams import Observe
 
 
-@pytest.mark.check("life-01", needs=("machine",))
+@pytest.mark.check("life-01", needs=("machine", "reboot"))
 @pytest.mark.cost("own")
 def test_a_reboot_keeps_data_and_services(lifetime: Lifetime, observe: Observe) -> None:
     """After a reboot the boot's identity is new, data is there and the service runs again."""

@@ -41,7 +41,7 @@ def test_a_soft_stop_reaches_the_guest(
     observe("time-from-signal-to-power-off", round(grace, 3), unit="s", source="observed")
 
 
-@pytest.mark.check("life-03", needs=("machine",))
+@pytest.mark.check("life-03", needs=("machine", "reboot"))
 @pytest.mark.cost("own")
 def test_the_state_told_is_true_and_in_order(
     subject: Subject, lifetime: Lifetime, observe: Observe, evidence: Evidence

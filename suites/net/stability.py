@@ -10,7 +10,7 @@ from suites.seams import Observe, Subject
 from suites.sight import address_of, holder_of
 
 
-@pytest.mark.check("net-04", needs=("machine",))
+@pytest.mark.check("net-04", needs=("machine", "reboot"))
 @pytest.mark.cost("own")
 def test_addresses_survive_a_reboot(subject: Subject, lifetime: Lifetime, observe: Observe) -> None:
     """Addresses are the same after a reboot, and after stop and start what the API tells is so."""
@@ -43,7 +43,7 @@ def test_addresses_survive_a_reboot(subject: Subject, lifetime: Lifetime, observ
     )
 
 
-@pytest.mark.check("net-05", needs=("machine",))
+@pytest.mark.check("net-05", needs=("machine", "reboot"))
 @pytest.mark.cost("own")
 def test_interfaces_survive_a_reboot(lifetime: Lifetime, observe: Observe) -> None:
     """Hardware addresses and interface names are the same after a reboot."""

@@ -56,6 +56,7 @@ FEATURES = frozenset(
         *("machine", "key", "image", "network", "firewall", "address", "volume", "attachment"),
         *("bucket", "objects", "power", "console", "metadata", "user-data", "cloud-init"),
         *("listing", "pagination", "rawcall", "firewall-rules", "snapshot", "resize", "ssh"),
+        *("reboot", "block-volume"),
     }
 )
 # What the platform takes and what it is polite to ask of it. Sources: EC2 API reference,

@@ -95,7 +95,7 @@ class ExistingDriver:
             kind=self.kind,
             emulator=bool(self._config.declared.get("emulator", False)),
             kinds=KINDS,
-            features=frozenset({"machine", "key", "ssh"}),
+            features=frozenset({"machine", "key", "ssh", "reboot"}),
             absent=ABSENT | silent,
             images=images(facts),
             sizes=tuple(found.size() for found in facts),

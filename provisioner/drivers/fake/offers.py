@@ -66,7 +66,9 @@ def describe_cloud(cloud: Cloud, available: frozenset[str]) -> Description:
     settings = cloud.settings
     kinds = {kind: support_of(settings, kind) for kind in Kind}
     features = {str(kind) for kind, support in kinds.items() if support is not Support.ABSENT}
-    features |= available | {"ssh", "user-data", "metadata", "cloud-init"}
+    features |= available | {
+        "ssh", "user-data", "metadata", "cloud-init", "reboot", "block-volume",
+    }  # fmt: skip
     absent = {
         str(kind): f"kind {kind} is in the platform's absent_kinds"
         for kind, support in kinds.items()

@@ -13,7 +13,7 @@ from provisioner.resources import Kind, Support
 USER_DATA_BYTES = 256 * 1024
 EMULATED_JOBS = 2  # more machines that boot on emulated processors only slow each other down
 ALWAYS = ("ssh", "user-data", "bmc", "power", "boot-device", "sensors", "event-log", "inventory",
-          "controller", "listing", "names")  # fmt: skip
+          "controller", "listing", "names", "reboot", "block-volume")  # fmt: skip
 
 
 def supported(settings: MetalSettings) -> dict[Kind, Support]:

@@ -31,10 +31,10 @@ FEATURES = frozenset(
     {
         *("machine", "key", "image", "network", "firewall", "power", "console", "metadata"),
         *("user-data", "cloud-init", "listing", "pagination", "rawcall", "firewall-rules"),
-        *("resize", "ssh", "openstack-api"),
+        *("resize", "ssh", "openstack-api", "reboot"),
     }
 )
-WITH_VOLUMES = frozenset({"volume", "attachment", "snapshot"})
+WITH_VOLUMES = frozenset({"volume", "attachment", "snapshot", "block-volume"})
 # What the services take and what it is polite to ask of them.
 LIMITS: dict[str, float] = {
     "jobs.machine": 16,

@@ -321,7 +321,7 @@ def addressing() -> Json:
 
 
 def address_source(route: Json | None) -> tuple[str, int | None, str]:
-    """Who assigned the address: dhcp, ra, static or unknown; lease time; where that is seen."""
+    """Who assigned the address: dhcp, ra, static, cni or unknown; lease time; where that is seen."""
     for file in glob.glob("/run/systemd/netif/leases/*"):
         life = re.search(r"^LIFETIME=(\d+)", text_of(file), re.MULTILINE)
         return "dhcp", int(life.group(1)) if life else None, file
@@ -350,6 +350,8 @@ def address_source(route: Json | None) -> tuple[str, int | None, str]:
     for file in glob.glob("/proc/net/pnp"):
         if "bootserver" in text_of(file):
             return "dhcp", None, file
+    if os.environ.get("KUBERNETES_SERVICE_HOST"):  # a pod's address is there before the pod is
+        return "cni", None, "environment of a Kubernetes pod"
     return "unknown", None, "no lease, client, lifetime or configuration was found"
 
 
