@@ -109,21 +109,6 @@ class Account:
         """The zone everything goes to, so that volumes and machines meet."""
         return self.settings.zone or self.zones()[0]
 
-    def default_subnet(self) -> str | None:
-        """The subnet EC2 takes in our zone when a machine names no network; None without one.
-
-        It is named in the call all the same: some that speak the API choose the right subnet by
-        themselves and then give an address from another range.
-        """
-        filters = [
-            {"Name": "default-for-az", "Values": ["true"]},
-            {"Name": "availability-zone", "Values": [self.zone()]},
-        ]
-        found = self.each(
-            "look for the default subnet", "describe_subnets", "Subnets", Filters=filters
-        )
-        return next((str(subnet["SubnetId"]) for subnet in found), None)
-
     def default_vpc(self) -> str:
         """The VPC used when a machine names no network.
 

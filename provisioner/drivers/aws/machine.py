@@ -101,18 +101,13 @@ class Machines:
         bound: dict[Kind, list[Handle]] = {}
         for ref, handle in step.bound.items():
             bound.setdefault(ref.kind, []).append(handle)
-        subnet = None
-        if Kind.NETWORK in bound:
-            vpc = bound[Kind.NETWORK][0].id
-            subnet = subnet_of(account, vpc)
-            if subnet is None:
-                raise Conflict(f"{vpc} has no subnet", account.platform)
-        else:
-            subnet = account.default_subnet()
         card: dict[str, Any] = {"DeviceIndex": 0, "DeleteOnTermination": True}
         card["AssociatePublicIpAddress"] = account.settings.public_addresses
-        if subnet is not None:
-            card["SubnetId"] = subnet
+        if Kind.NETWORK in bound:
+            vpc = bound[Kind.NETWORK][0].id
+            card["SubnetId"] = subnet_of(account, vpc)
+            if card["SubnetId"] is None:
+                raise Conflict(f"{vpc} has no subnet", account.platform)
         if Kind.FIREWALL in bound:
             card["Groups"] = [group.id for group in bound[Kind.FIREWALL]]
         request: dict[str, Any] = {
@@ -129,7 +124,7 @@ class Machines:
             ],
             "MetadataOptions": self._metadata_options(tags),
         }
-        if subnet is None:
+        if Kind.NETWORK not in bound:  # EC2 takes the zone's default subnet
             request["Placement"] = {"AvailabilityZone": account.zone()}
         if Kind.KEY in bound:
             request["KeyName"] = bound[Kind.KEY][0].id
