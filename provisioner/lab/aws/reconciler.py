@@ -179,9 +179,9 @@ class Reconciler:
         for instance in world.instances.values():
             keeper = self._keepers.get(instance.id)
             vpc = world.vpcs.get(instance.vpc)
-            if keeper is not None and vpc is not None and keeper.stops:
-                net = next(s.cidr for s in vpc.subnets if s.id == instance.subnet)
-                last = int(ipaddress.ip_network(net).broadcast_address)
+            nets = [s.cidr for s in vpc.subnets if s.id == instance.subnet] if vpc else []
+            if keeper is not None and keeper.stops and nets:  # terminated, it has no subnet
+                last = int(ipaddress.ip_network(nets[0]).broadcast_address)
                 other = ipaddress.ip_address(last - 2 - int(instance.private.split(".")[-1]))
                 moved[instance.id] = dataclasses.replace(instance, private=str(other))
         return dataclasses.replace(world, instances={**world.instances, **moved})
