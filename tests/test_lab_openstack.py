@@ -345,6 +345,26 @@ def test_waiting_ends_with_the_words_of_the_service_that_died(
         running.answer(10.0, "glance")
 
 
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("", "without a word"),
+        ("one\ntwo\n", "two"),
+        (
+            "12:00 1 CRITICAL nova Unhandled error: ValueError: port\n12:00 1 ERROR nova\n",
+            "ValueError",
+        ),
+        ("Traceback\n  File\nNameError: name 'x'\n  more\n", "NameError: name 'x'"),
+    ],
+)
+def test_a_complaint_is_the_line_that_says_what_went_wrong(
+    running: services.Services, registry: Registry, log: str, told: str
+) -> None:
+    registry.log("openstack-nova").write_text(log)
+
+    assert told in running.complaint("nova")
+
+
 def test_all_are_ended_and_struck(running: services.Services, registry: Registry) -> None:
     running.start(*services.PROCESSES)
     processes = list(running._running.values())

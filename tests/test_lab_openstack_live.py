@@ -17,14 +17,14 @@ import requests
 import yaml
 
 from provisioner.errors import PlatformFault
-from provisioner.lab import doctor, up
-from provisioner.lab.broker import Broker
+from provisioner.lab import doctor, traces, up
 from provisioner.lab.images import Images
 from provisioner.lab.openstack import config, founding, install, link, seed
 from provisioner.lab.openstack.place import HOST, Place, read
 from provisioner.lab.openstack.services import PROCESSES
 from provisioner.lab.space import Space
 from provisioner.lab.state import DEFECTS, Process, State
+from provisioner.reach import BrokerDialer
 
 pytestmark = [
     pytest.mark.lab,
@@ -118,7 +118,7 @@ def test_a_catalogue_serves_the_host_and_the_inside_of_the_lab(
         if name == "metadata":
             continue  # it wants to know whom it talks to
         assert requests.get(place.url(name), timeout=60).status_code < 500
-        with Broker(str(space.broker_socket)).connect(HOST, port, 5.0) as line:
+        with BrokerDialer(str(space.broker_socket)).connect(HOST, port, 5.0) as line:
             line.settimeout(60)
             line.sendall(b"GET / HTTP/1.0\r\n\r\n")
             assert line.recv(64).split()[1] in {b"200", b"300"}
@@ -237,12 +237,33 @@ def test_an_unknown_defect_is_refused() -> None:
     assert up.leftovers(own) == []
 
 
+def inhabit(cloud: Any) -> None:
+    """A running server in a network, with a volume."""
+    network = cloud.network.create_network(name="test")
+    cloud.network.create_subnet(network_id=network.id, ip_version=4, cidr="10.9.0.0/24")
+    volume = cloud.block_storage.create_volume(size=1)
+    server = cloud.compute.create_server(
+        name="test",
+        image_id=cloud.image.find_image(seed.IMAGE).id,
+        flavor_id=cloud.compute.find_flavor(seed.SIZES[0].name).id,
+        networks=[{"uuid": network.id}],
+    )
+    cloud.compute.wait_for_server(server, interval=0.2, wait=PATIENCE_S)
+    cloud.block_storage.wait_for_status(volume, "available", interval=0.2, wait=PATIENCE_S)
+    cloud.compute.create_volume_attachment(server, volume_id=volume.id)
+    cloud.block_storage.wait_for_status(volume, "in-use", interval=0.2, wait=PATIENCE_S)
+
+
 def test_it_goes_without_a_trace() -> None:
     own = Space(name=f"tosg-{os.getpid()}")
     try:
         up.up(own, ["openstack"], silent)
-        ports = read(own.state_dir / "openstack").ports.values()
+        there = read(own.state_dir / "openstack")
+        ports = there.ports.values()
         before = members(own)
+        with founding.connect(there, "clouds.yaml", config.MEMBER_CLOUD) as cloud:
+            inhabit(cloud)
+        assert traces.loops([there.disks]) != []
     finally:
         left = up.down(own)
 

@@ -7,6 +7,7 @@ started again waits in the socket's queue, and is answered when it is back.
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import subprocess
 import time
@@ -30,6 +31,7 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
 BACKLOG = 256
 PATIENCE_S = 5.0  # from one try to the next of one that does not run
 LEAVE_S = 5.0
+TELLING = re.compile(r" CRITICAL |^[\w.]+(Error|Exception|Exit): ")
 GENTLE = {
     "MALLOC_ARENA_MAX": "2",  # or each of hundreds of threads keeps memory of its own
     "PYTHONWARNINGS": "ignore",
@@ -168,13 +170,14 @@ class Services:
                     raise Timeout(f"{name}: no answer after {timeout_s:.0f} s")
 
     def complaint(self, name: str) -> str:
-        """The last line a process wrote."""
+        """The last line a process wrote that says what went wrong, or simply the last."""
         try:
             text = self._state.log(f"openstack-{name}").read_text(errors="replace")
         except OSError:
             return "without a word"
         lines = text.strip().splitlines()
-        return lines[-1][:500] if lines else "without a word"
+        telling = [line for line in lines if TELLING.search(line)] or lines
+        return telling[-1][:500] if telling else "without a word"
 
     def close(self) -> None:
         """End them all."""
