@@ -18,7 +18,7 @@ from provisioner.lab.aws.world import Instance
 from provisioner.lab.guests.guest import REBOOTED, Drive, Guest, Wiring
 
 LOG = logging.getLogger(__name__)
-HALT_S = 60.0  # a guest that was asked to halt is given this long
+HALT_S = 60.0  # a guest that was asked to halt or reboot is given this long
 BOOT_S = 30.0  # others may begin to boot after this, answer or not
 ANSWER_S = 60.0  # a guest that runs so long is called running, though nothing answers
 LOOK_S = 0.25  # between looks at a guest that boots
@@ -89,6 +89,7 @@ class Keeper:
         self._reboot = False
         self._self_off = False
         self._started = 0.0
+        self._asked = 0.0  # when a reboot was asked for that has not come yet
         self._failures = 0
         self._stir = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"keep-{instance.id}", daemon=True)
@@ -153,6 +154,10 @@ class Keeper:
             if self._reboot:
                 self._reboot = False
                 self._restart()
+            elif self._asked and time.monotonic() - self._asked > HALT_S:
+                LOG.info("%s: does not reboot by itself", self.instance.id)
+                self.guest.pull_plug()
+                self._again()
             else:
                 self._look()
 
@@ -190,11 +195,14 @@ class Keeper:
         self._hard = self._reboot = False
         self.answered = False
         self._started = time.monotonic()
+        self._asked = 0.0
 
     def _restart(self) -> None:
         self.healthy = False
         self._means.changed()
-        if not self.guest.ask_to_reboot():
+        if self.guest.ask_to_reboot():
+            self._asked = time.monotonic()
+        else:
             self.guest.pull_plug()
             self._again()
 
