@@ -225,6 +225,7 @@ def test_a_snapshot_boots_and_a_size_changes(desk: Desk) -> None:
     desk.answer(address, "echo kept | sudo tee /root/file; sync")
 
     taken = compute.create_server_image(server, "taken", wait=True, timeout=300)
+    desk.state(server, "ACTIVE")
     copy = desk.boot("copy", "m1.small", image=taken.id)
     of_copy = desk.address(copy)
     there = desk.answer(of_copy, "hostname; sudo cat /root/file").split()
@@ -275,7 +276,9 @@ def test_a_flavor_asks_for_a_virtual_machine(desk: Desk) -> None:
     look = "cat /proc/sys/kernel/random/boot_id /sys/class/dmi/id/product_name; hostname -f;"
 
     seen = desk.answer(
-        address, f"{look} grep -o ConfigDrive /run/cloud-init/result.json; ls /dev/disk/by-label"
+        address,
+        "until [ -e /run/cloud-init/result.json ]; do sleep 1; done;"
+        f"{look} grep -o ConfigDrive /run/cloud-init/result.json; ls /dev/disk/by-label",
     ).splitlines()
     attached = desk.attach(server, volume)
     until(lambda: desk.ssh(address, f"readlink -f {disk}") == attached.device)
@@ -287,6 +290,7 @@ def test_a_flavor_asks_for_a_virtual_machine(desk: Desk) -> None:
     compute.unpause_server(server)
     desk.state(server, "ACTIVE")
     taken = compute.create_server_image(server, "of-a-machine", wait=True, timeout=600)
+    desk.state(server, "ACTIVE")
     compute.stop_server(server)
     desk.state(server, "SHUTOFF")
     copy = desk.boot("container", "m1.small", image=taken.id)
