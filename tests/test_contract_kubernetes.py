@@ -14,6 +14,8 @@ import yaml
 
 pytest.importorskip("kubernetes", reason="kubernetes is not installed (extra kubernetes)")
 
+import kubernetes_lab
+
 from provisioner.contract import ContractSubject, DriverContract
 from provisioner.resources import (
     AttachmentSpec,
@@ -24,7 +26,6 @@ from provisioner.resources import (
     Ref,
     VolumeSpec,
 )
-from tests import kubernetes_lab
 
 pytestmark = [
     pytest.mark.lab,

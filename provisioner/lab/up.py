@@ -51,6 +51,9 @@ def up(space: Space, only: Sequence[str], say: Say, *, defects: Sequence[str] = 
             )
     if os.geteuid():
         raise PlatformFault("lab: needs root: namespaces, bridges and taps are made")
+    for name in () if only else serve.PLATFORMS:
+        if why := serve.lacking(name):
+            say(name, f"left out: {why}")
     with _alone(space):
         state = State(space)
         alive = {process.name for process in state.running()} if space.exists() else set()

@@ -57,6 +57,7 @@ class PodExec:
                 }
         finally:
             line.close()
+            line.sock.shutdown()  # a line that the server closed is not closed by the above
         code, said = self._code(what, heard[ERROR_CHANNEL])
         return Completed(
             command=" ".join(argv),

@@ -1,7 +1,7 @@
 """What the lab puts into its cluster before anybody else: rights, a storage class, the DNS service.
 
-The harness is an ordinary user: all of the namespaced API and namespaces, and of the cluster only
-what `describe` reports. It is no cluster-admin.
+The harness is an ordinary user: it may do everything in its own namespace, and of the cluster it
+may read what `describe` reports. It is no cluster-admin.
 """
 
 from __future__ import annotations
@@ -37,34 +37,30 @@ def _namespace() -> tuple[str, dict[str, Any]]:
 def _rights() -> list[tuple[str, dict[str, Any]]]:
     top = "/apis/rbac.authorization.k8s.io/v1"
     kinds = ["nodes", "persistentvolumes", "storageclasses", "customresourcedefinitions",
-             "apiservices", "priorityclasses", "csidrivers", "csinodes"]  # fmt: skip
-    rules = [
-        {"apiGroups": NAMESPACED, "resources": _namespaced(), "verbs": ALL},
-        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ALL},
+             "apiservices", "priorityclasses", "csidrivers", "csinodes", "namespaces"]  # fmt: skip
+    inside = [{"apiGroups": NAMESPACED, "resources": _namespaced(), "verbs": ALL}]
+    outside = [
         {"apiGroups": ALL, "resources": kinds, "verbs": READ},
         {"nonResourceURLs": ALL, "verbs": ["get"]},
     ]
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": HARNESS},
-        "rules": rules,
-    }
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": HARNESS},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": HARNESS,
-        },
-        "subjects": [
-            {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": HARNESS}
-        ],
-    }  # fmt: skip
-    return [
-        (f"{top}/clusterroles/{HARNESS}", role),
-        (f"{top}/clusterrolebindings/{HARNESS}", binding),
-    ]
+    space = {"namespace": plan.NAMESPACE}
+    group, api = "rbac.authorization.k8s.io", "rbac.authorization.k8s.io/v1"
+    subject = {"apiGroup": group, "kind": "User", "name": HARNESS}
+    found: list[tuple[str, dict[str, Any]]] = []
+    for prefix, rules, about in (("Cluster", outside, {}), ("", inside, space)):
+        folder = f"{top}/namespaces/{plan.NAMESPACE}" if about else top
+        kind, metadata = f"{prefix}Role", {"name": HARNESS, **about}
+        role = {"apiVersion": api, "kind": kind, "metadata": metadata, "rules": rules}
+        binding = {
+            "apiVersion": api,
+            "kind": f"{kind}Binding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": group, "kind": kind, "name": HARNESS},
+            "subjects": [subject],
+        }
+        found.append((f"{folder}/{kind.lower()}s/{HARNESS}", role))
+        found.append((f"{folder}/{kind.lower()}bindings/{HARNESS}", binding))
+    return found
 
 
 def _namespaced() -> list[str]:
