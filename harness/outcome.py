@@ -22,13 +22,14 @@ from reports.verdict import VerdictDocument
 from reports.write import write_document, write_text
 
 METAL = "metal"  # the component that needs a management controller
+PODS = "pods"  # the one for pods that stand in for machines
 
 
 def program_for(guideline: Guideline, features: frozenset[str], asked: str | None) -> str:
     """The program a platform is judged by.
 
-    The one that was asked for; else the one with the component *metal* if the platform has a
-    boot device to set, and one without it if not.
+    The one that was asked for; else the first whose component is about such machines: *metal* if
+    the platform has a boot device to set, *pods* if it is Kubernetes, and one without either.
 
     Raises:
         BadDocument: the guideline has no such program, or none to choose.
@@ -39,9 +40,9 @@ def program_for(guideline: Guideline, features: frozenset[str], asked: str | Non
             names = ", ".join(known)
             raise BadDocument(guideline.id, asked, f"no such program; known: {names}")
         return asked
-    controlled = "boot-device" in features
+    special = {METAL: "boot-device" in features, PODS: "kubernetes" in features}
     for name, program in guideline.programs.items():
-        if (METAL in program.components) == controlled:
+        if all((part in program.components) == is_so for part, is_so in special.items()):
             return name
     if known:
         return guideline.default_program or known[0]
