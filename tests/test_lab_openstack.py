@@ -20,7 +20,16 @@ from hypothesis import strategies as st
 
 from provisioner.errors import BadRequest, PlatformFault
 from provisioner.lab.images import Images
-from provisioner.lab.openstack import config, defects, golden, install, link, schemas, services
+from provisioner.lab.openstack import (
+    clouds,
+    config,
+    defects,
+    golden,
+    install,
+    link,
+    schemas,
+    services,
+)
 from provisioner.lab.openstack.place import SERVICES, Place, read
 from provisioner.lab.openstack.runner import RUNNERS
 from provisioner.lab.state import State
@@ -92,10 +101,10 @@ def test_what_is_written_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_the_cloud_for_users_is_no_administrators(tmp_path: Path) -> None:
     lab = place(tmp_path)
 
-    clouds = yaml.safe_load(config.render(lab, WORDS)["clouds.yaml"])["clouds"]
+    entries = yaml.safe_load(config.render(lab, WORDS)["clouds.yaml"])["clouds"]
 
-    assert config.MEMBER_CLOUD in clouds
-    users = {entry["auth"]["username"] for entry in clouds.values()}
+    assert clouds.MEMBER_CLOUD in entries
+    users = {entry["auth"]["username"] for entry in entries.values()}
     assert "admin" not in users
     assert users.isdisjoint(config.USERS)
     assert WORDS["admin"] not in config.render(lab, WORDS)["clouds.yaml"]

@@ -19,7 +19,7 @@ import yaml
 from provisioner.errors import PlatformFault
 from provisioner.lab import doctor, traces, up
 from provisioner.lab.images import Images
-from provisioner.lab.openstack import config, founding, install, link, seed
+from provisioner.lab.openstack import clouds, founding, install, link, seed
 from provisioner.lab.openstack.place import HOST, Place, read
 from provisioner.lab.openstack.services import PROCESSES
 from provisioner.lab.space import Space
@@ -70,7 +70,7 @@ def place(space: Space) -> Place:
 @pytest.fixture
 def cloud(place: Place) -> Iterator[Any]:
     """A connection of an ordinary member."""
-    with founding.connect(place, "clouds.yaml", config.MEMBER_CLOUD) as connection:
+    with founding.connect(place, "clouds.yaml", clouds.MEMBER_CLOUD) as connection:
         yield connection
 
 
@@ -86,10 +86,10 @@ def test_its_entry_names_a_cloud_and_says_what_it_is(space: Space) -> None:
     document = yaml.safe_load((space.state_dir / "platforms.yaml").read_text())
 
     entry = document["platforms"]["lab-openstack"]
-    clouds = yaml.safe_load(Path(entry["config_file"]).read_text())["clouds"]
+    there = yaml.safe_load(Path(entry["config_file"]).read_text())["clouds"]
 
     assert entry["kind"] == "openstack"
-    assert entry["cloud"] in clouds
+    assert entry["cloud"] in there
     assert entry["declared"]["notes"]
 
 
@@ -203,9 +203,9 @@ def test_a_second_lab_stands_beside_it(space: Space, place: Place) -> None:
         up.up(other, ["openstack"], silent)
         there = read(other.state_dir / "openstack")
         assert set(there.ports.values()).isdisjoint(place.ports.values())
-        with founding.connect(there, "clouds.yaml", config.MEMBER_CLOUD) as cloud:
+        with founding.connect(there, "clouds.yaml", clouds.MEMBER_CLOUD) as cloud:
             made = cloud.compute.create_keypair(name="only-there")
-        with founding.connect(place, "clouds.yaml", config.MEMBER_CLOUD) as cloud:
+        with founding.connect(place, "clouds.yaml", clouds.MEMBER_CLOUD) as cloud:
             assert cloud.compute.find_keypair(made.name) is None
     finally:
         left = up.down(other)
@@ -223,7 +223,7 @@ def test_after_its_daemon_was_killed_it_starts_anew(space: Space, place: Place) 
 
     assert [name for name, process in before.items() if process.alive()] == []
     with founding.connect(
-        read(space.state_dir / "openstack"), "clouds.yaml", config.MEMBER_CLOUD
+        read(space.state_dir / "openstack"), "clouds.yaml", clouds.MEMBER_CLOUD
     ) as cloud:
         assert list(cloud.compute.servers()) == []
 
@@ -231,10 +231,12 @@ def test_after_its_daemon_was_killed_it_starts_anew(space: Space, place: Place) 
 def test_an_unknown_defect_is_refused() -> None:
     own = Space(name=f"tosd-{os.getpid()}")
 
-    with pytest.raises(PlatformFault, match="'no-such' of lab-openstack: expected one of"):
-        up.up(own, ["openstack"], silent, defects=["lab-openstack:no-such"])
-
-    assert up.leftovers(own) == []
+    try:
+        with pytest.raises(PlatformFault, match="'no-such' of lab-openstack: expected one of"):
+            up.up(own, ["openstack"], silent, defects=["lab-openstack:no-such"])
+        assert up.leftovers(own) == []
+    finally:
+        up.down(own)  # its logs were kept
 
 
 def inhabit(cloud: Any) -> None:
@@ -261,7 +263,7 @@ def test_it_goes_without_a_trace() -> None:
         there = read(own.state_dir / "openstack")
         ports = there.ports.values()
         before = members(own)
-        with founding.connect(there, "clouds.yaml", config.MEMBER_CLOUD) as cloud:
+        with founding.connect(there, "clouds.yaml", clouds.MEMBER_CLOUD) as cloud:
             inhabit(cloud)
         assert traces.loops([there.disks]) != []
     finally:

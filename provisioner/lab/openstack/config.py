@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from provisioner.lab.openstack import clouds
 from provisioner.lab.openstack.place import HOST, NODE, PHYSICAL, REGION, Place
 
 Section = Mapping[str, object]
@@ -16,14 +17,9 @@ File = Mapping[str, Section]
 
 DOMAIN = "novalocal"  # of the guests' names, in nova's metadata and neutron's DNS alike
 DRIVER = "interop.LabDriver"  # the runner puts our virt module where nova looks
-MEMBER_CLOUD = "interop-lab"
-ADMIN_CLOUD = "interop-lab-admin"
 ROUTERS = "provisioner.lab.openstack.net.routers.LabRouters"
-MEMBER = "harness"  # user and project of platforms.yaml
-# More users of the same standing, a project each, for checks of what tenants see of each other.
-MEMBERS = (MEMBER, "tenant-1", "tenant-2", "tenant-3")
 USERS = ("nova", "neutron", "glance", "placement", "cinder")
-SECRETS = (*USERS, "admin", *MEMBERS, "metadata")
+SECRETS = (*USERS, "admin", *clouds.MEMBERS, "metadata")
 
 
 def text(file: File) -> str:
@@ -48,8 +44,8 @@ def render(place: Place, secrets: Mapping[str, str]) -> dict[str, str]:
         "etc/neutron/neutron.conf": text(_neutron(place, secrets)),
         "etc/nova/nova.conf": text(_nova(place, secrets)),
         "etc/cinder/cinder.conf": text(_cinder(place, secrets)),
-        "clouds.yaml": _clouds(place, _entries(), secrets),
-        "admin-clouds.yaml": _clouds(place, {ADMIN_CLOUD: "admin"}, secrets),
+        "clouds.yaml": clouds.text(place, clouds.ENTRIES, secrets),
+        "admin-clouds.yaml": clouds.text(place, {clouds.ADMIN_CLOUD: "admin"}, secrets),
     }
 
 
@@ -299,28 +295,3 @@ def _cinder(place: Place, secrets: Mapping[str, str]) -> File:
         "service_user": {**_login(place, "cinder", secrets), "send_service_user_token": True},
         "oslo_concurrency": _locks(place, "cinder"),
     }
-
-
-def _entries() -> dict[str, str]:
-    """Entry of clouds.yaml -> user, who has a project of the same name."""
-    return {MEMBER_CLOUD: MEMBER} | {f"{MEMBER_CLOUD}-{name}": name for name in MEMBERS[1:]}
-
-
-def _clouds(place: Place, entries: Mapping[str, str], secrets: Mapping[str, str]) -> str:
-    """A clouds.yaml; the passwords are hexadecimal digits."""
-    return "clouds:\n" + "".join(
-        f"""\
-  {cloud}:
-    auth_type: password
-    auth:
-      auth_url: "{place.url("keystone")}/v3"
-      username: {user}
-      password: "{secrets[user]}"
-      project_name: {user}
-      user_domain_name: Default
-      project_domain_name: Default
-    region_name: {REGION}
-    identity_api_version: 3
-"""
-        for cloud, user in entries.items()
-    )

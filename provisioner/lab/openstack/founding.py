@@ -12,7 +12,7 @@ from typing import Any
 
 from provisioner.errors import PlatformFault
 from provisioner.lab.images import Images
-from provisioner.lab.openstack import config, golden, schemas, seed
+from provisioner.lab.openstack import clouds, config, golden, schemas, seed
 from provisioner.lab.openstack.place import Place
 from provisioner.lab.openstack.services import PROCESSES, Services
 
@@ -43,7 +43,7 @@ def found(place: Place, services: Services, images: Images, say: Say) -> None:
 
 def administrator(place: Place) -> Any:
     """A connection of openstacksdk with all rights."""
-    return connect(place, "admin-clouds.yaml", config.ADMIN_CLOUD)
+    return connect(place, "admin-clouds.yaml", clouds.ADMIN_CLOUD)
 
 
 def connect(place: Place, file: str, cloud: str) -> Any:

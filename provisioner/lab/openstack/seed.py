@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.lab.openstack.config import MEMBERS, USERS
+from provisioner.lab.openstack.clouds import MEMBERS
+from provisioner.lab.openstack.config import USERS
 from provisioner.lab.openstack.place import (
     FLOATING,
     OUTSIDE,

@@ -18,7 +18,7 @@ from typing import Any
 
 from provisioner.lab.images import Images
 from provisioner.lab.limits import raise_limit
-from provisioner.lab.openstack import config, founding, health, install, link, remains, virt_layer
+from provisioner.lab.openstack import clouds, founding, health, install, link, remains, virt_layer
 from provisioner.lab.openstack.declared import DECLARED
 from provisioner.lab.openstack.defects import known
 from provisioner.lab.openstack.place import OUTSIDE_GATEWAY, Place
@@ -68,7 +68,7 @@ def run(space: Space, state: State, images: Images) -> None:
     try:
         founding.found(place, services, images, say)
         say("health: booting a server")
-        took = health.examine(founding.connect(place, "clouds.yaml", config.MEMBER_CLOUD))
+        took = health.examine(founding.connect(place, "clouds.yaml", clouds.MEMBER_CLOUD))
         LOG.info("a server was ACTIVE after %.1f s", took)
         state.ready(PLATFORM, entry(place))
         _watch(services, f"serving {place.url('keystone')}", say)
@@ -82,7 +82,7 @@ def entry(place: Place) -> dict[str, Any]:
     return {
         "kind": "openstack",
         "emulator": True,
-        "cloud": config.MEMBER_CLOUD,
+        "cloud": clouds.MEMBER_CLOUD,
         "config_file": str(place.folder / "clouds.yaml"),
         "harness_address": f"{OUTSIDE_GATEWAY}/32",
         "limits": {"visibility_s": 0.5},  # the API is consistent at once
