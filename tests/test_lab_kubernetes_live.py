@@ -16,6 +16,7 @@ import kubernetes_lab
 import pytest
 
 from provisioner.driver import Driver, Handle, Owner, Status
+from provisioner.errors import Lost
 from provisioner.features import Completed, Exec, RawCall
 from provisioner.lab import up
 from provisioner.lab.images import default_cache
@@ -236,13 +237,23 @@ def test_an_api_without_nodes_says_what_it_lacks(
     assert (made["status"], back["body"]["data"]) == (201, {"a": "b"})
 
 
-def test_a_daemon_that_was_killed_leaves_nothing(tmp_path: Path) -> None:
+def test_a_dead_node_is_named_and_a_killed_daemon_leaves_nothing(tmp_path: Path) -> None:
+    """A check on a machine of a dead node is blocked: Lost is no verdict on the platform."""
     with ExitStack() as stack:
         lab = desk(stack, tmp_path, name=f"t-k8s-k-{os.getpid()}")
-        noted = State(lab.space).path / "processes/serve-kubernetes.json"
-        os.kill(json.loads(noted.read_text())["pid"], signal.SIGKILL)
+        machine = lab.make(Kind.MACHINE, "m-1", MachineSpec(image=ImageSpec(os="debian")), {})
+        node = lab.ready(machine).facts["node"]
+        kill(lab, f"kube-{node}")
+        with pytest.raises(Lost, match=f"on {node}"):
+            lab.run(machine, "true")
+        kill(lab, "serve-kubernetes")
 
     assert up.leftovers(lab.space) == []
+
+
+def kill(lab: Desk, name: str) -> None:
+    noted = State(lab.space).path / f"processes/{name}.json"
+    os.kill(json.loads(noted.read_text())["pid"], signal.SIGKILL)
 
 
 def test_defects_of_the_way_between_pods(tmp_path: Path) -> None:

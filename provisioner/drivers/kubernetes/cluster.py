@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 import urllib3
 import websocket
+import yaml
 from kubernetes import config
 from kubernetes.stream.ws_client import WSClient
 
@@ -30,6 +31,9 @@ NAME = re.compile(
     r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 )  # nothing else can be the name of a thing
 Object = dict[str, Any]
+# what the client raises for a file that is no kubeconfig; anything may be in it
+UNREADABLE = (config.ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, KeyError,
+              AttributeError, IndexError, RecursionError)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,7 @@ class Cluster:
             self._client: Any = load(
                 str(settings.kubeconfig), context=settings.context, persist_config=False
             )
-        except (config.ConfigException, OSError, ValueError, TypeError, KeyError) as error:
+        except UNREADABLE as error:
             said = (str(error).splitlines() or [type(error).__name__])[0]
             message = f"kubeconfig: context {settings.context!r} of {settings.kubeconfig}: {said}"
             raise BadRequest(message, platform) from error
