@@ -8,91 +8,25 @@ the same error.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.deployment import Member
-from provisioner.driver import State
 from provisioner.errors import Lost, PlatformError, PlatformFault, Timeout, Unsupported
 from provisioner.features import BootChoice, BootDevice, Power
 from suites.seams import Bench, Inside, Patience, Subject
+from suites.turn import SAMPLE_S, Look, Sampler, Turn
 from suites.volumes import find_volume
 from suites.waits import Stopwatch, until
 
-SAMPLE_S = 0.2
 CONFIG = "/var/lib/interop/probe.json"
 MARK = "/var/lib/interop/mark"
 OFFSETS = {"reboot": 1 << 20, "soft": 2 << 20, "hard": 3 << 20}  # of marks on the raw volume
 PARTS = ("identity", "addressing", "disks", "service")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """The victim at one moment, from inside and by API.
-
-    ``clock`` was asked for by itself, between ``asked`` and ``answered``: a look at everything
-    takes seconds on a busy machine, and how far the clocks are apart is known to half of that.
-    """
-
-    state: State
-    identity: Mapping[str, Any]
-    addressing: Mapping[str, Any]
-    disks: Mapping[str, Any]
-    service: Mapping[str, Any]
-    clock: Mapping[str, Any]
-    asked: float
-    answered: float
-
-    @property
-    def boot(self) -> str:
-        """Identity of the boot."""
-        return str(self.identity["boot"])
-
-    @property
-    def lag(self) -> float:
-        """How far the guest's clock is ahead of ours, in seconds, within the time that took."""
-        return float(self.clock["received"]) - (self.asked + self.answered) / 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """What the API called the machine's status, at our time."""
-
-    at: float
-    status: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Turn:
-    """One transition. Times are ours, epoch seconds; ``off_at`` and ``on_at`` of a stop only.
-
-    ``kept`` is what became of the marks on the root file system (``root``) and on the volume.
-    """
-
-    name: str
-    before: Look
-    after: Look
-    token: str
-    samples: list[Sample] = field(default_factory=list)
-    began: float = 0.0
-    off_at: float = 0.0
-    off_status: str = ""
-    silent: bool | None = None
-    state_when_off: str = ""
-    on_at: float = 0.0
-    on_status: str = ""
-    back_at: float = 0.0
-    boot_device: dict[str, BootChoice] = field(default_factory=dict)
-    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    @property
-    def seconds(self) -> float:
-        """From the request until one could work inside again."""
-        return round(self.back_at - (self.on_at or self.began), 3)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,7 +55,7 @@ class Lifetime:
         return self._once("soft", self._soft)
 
     def hard(self) -> Turn:
-        """The plug pulled right after a synced write, then a start."""
+        """The plug pulled right after a synced write, then a start; the disk chosen for good."""
         return self._once("hard", self._hard)
 
     def power(self) -> Power:
@@ -224,8 +158,20 @@ class Lifetime:
             turn.began = time.time()
             power.off()
             self._see_off(turn, power)
+            if "boot-device" in self.subject.description.features:
+                self._boot_for_good(turn)
             self._start(turn, power)
+            if "kept" in turn.boot_device:
+                turn.boot_device["after"] = self._boot_device().get()
+                self._boot_device().set(BootChoice(device="default"))
         return turn
+
+    def _boot_for_good(self, turn: Turn) -> None:
+        """Choose the disk for every boot to come; not every controller can."""
+        device = self._boot_device()
+        with contextlib.suppress(Unsupported):
+            device.set(BootChoice(device="disk", persistent=True))
+            turn.boot_device["kept"] = device.get()
 
     def _boot_device(self) -> BootDevice:
         driver, handle = self.subject.driver, self.member.handle
@@ -295,46 +241,3 @@ class Lifetime:
 
     def _sampled(self, turn: Turn) -> Sampler:
         return Sampler(self._status, turn.samples)
-
-
-class Sampler:
-    """Asks for the status every fifth of a second, in a thread of its own, while it is open.
-
-    The last question is asked after the end, so that the state that was reached is always told.
-    """
-
-    def __init__(self, ask: Callable[[], str], samples: list[Sample]) -> None:
-        self._ask = ask
-        self._samples = samples
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *error: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        last = False
-        while not last:
-            last = self._end.is_set()
-            asked = time.time()
-            try:
-                status = self._ask()
-            except PlatformError as error:
-                status = f"({type(error).__name__})"
-            self._samples.append(Sample(at=asked, status=status))
-            self._end.wait(SAMPLE_S)
-
-
-def history(turn: Turn) -> str:
-    """The statuses of a transition with the second each was first seen."""
-    parts: list[str] = []
-    last = ""
-    for sample in turn.samples:
-        if sample.status != last:
-            parts.append(f"{sample.status} at {sample.at - turn.began:.1f} s")
-            last = sample.status
-    return ", ".join(parts)

@@ -7,8 +7,9 @@ import signal
 import pytest
 
 from suites.claims import claim, observed_as_declared, same
-from suites.lifetime import SAMPLE_S, Lifetime, Turn, history
+from suites.lifetime import Lifetime
 from suites.seams import Evidence, Observe, Patience, Subject
+from suites.turn import SAMPLE_S, Turn, history
 
 QUIET = ("stopped", "pending", "deleting")
 
