@@ -16,12 +16,13 @@ PACKAGES := busybox conntrack dnsmasq-base dropbear-bin e2fsprogs extlinux genis
 	mmdebstrap nftables openssh-client procps python3-venv qemu-system-x86 qemu-utils \
 	syslinux-common systemd-container zstd
 
-.PHONY: help setup packages venv certify test fuzz bench lint clean
+.PHONY: help setup packages venv kubernetes certify test fuzz bench lint clean
 
 help:
 	@echo "make certify   stand the reference workload up on the lab's platforms, check, judge, report"
 	@echo "make test      all tests (the lab's too)"
 	@echo "make lint      ruff and mypy"
+	@echo "make kubernetes   compile the lab's Kubernetes, once; certify and test then include it"
 	@echo "make fuzz      long random runs: crash schedules, hostile files"
 	@echo "make bench     measurements, as tables"
 
@@ -62,6 +63,10 @@ $(VENV)/browser.done: | setup
 	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium >$(VENV)/browser.log 2>&1 \
 	    || tail -n 3 $(VENV)/browser.log; }
 	@touch $@
+
+# From Debian's source package, kept in the cache: 10 to 20 minutes the first time, none later.
+kubernetes: setup
+	@$(SUDO) $(BIN)/interop lab build kubernetes --install
 
 # The lab is taken down whatever happens; the exit code is the verdict's.
 certify: setup
