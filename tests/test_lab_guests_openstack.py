@@ -75,7 +75,7 @@ class Desk:
         """What a command prints in a guest; nothing when it does not answer."""
         argv = [
             "ssh", "-q", "-i", str(self.key), "-o", "StrictHostKeyChecking=no", "-o",
-            "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=5", "-o", "ServerAliveInterval=5",
+            "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15",
             f"debian@{address}", command,
         ]  # fmt: skip
         done = subprocess.run(
@@ -282,7 +282,7 @@ def test_a_flavor_asks_for_a_virtual_machine(desk: Desk) -> None:
     ).splitlines()
     attached = desk.attach(server, volume)
     until(lambda: desk.ssh(address, f"readlink -f {disk}") == attached.device)
-    desk.ssh(address, "echo kept | sudo tee /root/file; sync")
+    until(lambda: desk.ssh(address, "echo kept | sudo tee /root/file; sync") == "kept")
     desk.detach(server, volume)
     until(lambda: desk.ssh(address, f"test -e {disk} || echo gone") == "gone")
     compute.pause_server(server)
