@@ -17,6 +17,7 @@ from provisioner.lab.openstack.place import Place
 from provisioner.lab.openstack.services import PROCESSES, Services
 
 ANSWER_S = 180.0
+REQUEST_S = 120.0  # a service that takes a request and never answers is a fault, not a wait
 Say = Callable[[str], None]
 
 
@@ -52,7 +53,7 @@ def connect(place: Place, file: str, cloud: str) -> Any:
     from openstack.connection import Connection
 
     known = OpenStackConfig(config_files=[str(place.folder / file)], load_envvars=False)
-    return Connection(config=known.get_one(cloud=cloud))
+    return Connection(config=known.get_one(cloud=cloud, api_timeout=REQUEST_S))
 
 
 def _configure(place: Place, words: dict[str, str]) -> None:
