@@ -71,8 +71,8 @@ class Desk:
         """What a command prints in a guest, reached from inside the lab."""
         argv = [
             "ssh", "-q", "-i", str(self.key), "-o", "StrictHostKeyChecking=no", "-o",
-            "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15",
-            f"admin@{address}", command,
+            "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=20",
+            "-o", "ServerAliveInterval=15", f"admin@{address}", command,
         ]  # fmt: skip
         done = subprocess.run(
             self.space.inside(argv), capture_output=True, text=True, check=False, timeout=60
@@ -173,8 +173,9 @@ def test_an_instance_can_be_a_virtual_machine(desk: Desk) -> None:
     seen = desk.ssh(address, look).split()
     desk.ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdf")
     until(lambda: desk.ssh(address, f"sudo blockdev --getsize64 {disk}") == str(1 << 30))
-    write = f"sudo mkfs.ext4 -q -F {disk} && sudo mount {disk} /mnt && echo kept | sudo tee"
-    until(lambda: desk.ssh(address, f"{write} /mnt/file /root/file && sudo sync") == "kept")
+    make = f"mountpoint -q /mnt || (sudo mkfs.ext4 -q {disk} && sudo mount {disk} /mnt)"
+    write = f"({make}) && echo kept | sudo tee /mnt/file /root/file && sudo sync"
+    until(lambda: desk.ssh(address, write) == "kept")
     desk.ec2.stop_instances(InstanceIds=[instance], Force=True)
     desk.state(instance, "stopped")
     desk.ec2.start_instances(InstanceIds=[instance])

@@ -75,8 +75,8 @@ class Desk:
         """What a command prints in a guest; nothing when it does not answer."""
         argv = [
             "ssh", "-q", "-i", str(self.key), "-o", "StrictHostKeyChecking=no", "-o",
-            "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=20", "-o", "ServerAliveInterval=15",
-            f"debian@{address}", command,
+            "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=20",
+            "-o", "ServerAliveInterval=15", f"debian@{address}", command,
         ]  # fmt: skip
         done = subprocess.run(
             self.space.inside(argv), capture_output=True, text=True, check=False, timeout=120
