@@ -233,7 +233,8 @@ def test_an_api_without_nodes_says_what_it_lacks(
     assert {f for f in about.features if f.startswith("kubernetes.")} == {
         "kubernetes.api", "kubernetes.api.ssa", "kubernetes.api.crd",
     }  # fmt: skip
-    assert about.kinds[Kind.VOLUME] is Support.ABSENT
+    assert about.kinds[Kind.VOLUME] is about.kinds[Kind.MACHINE] is Support.ABSENT
+    assert "no node" in about.absent["exec"]
     assert (made["status"], back["body"]["data"]) == (201, {"a": "b"})
 
 

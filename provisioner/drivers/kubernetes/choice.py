@@ -37,18 +37,24 @@ def quantity(text: object) -> float:
 
 
 class Choice:
-    """Looks at the cluster once, and again after ``forget``."""
+    """Looks at the cluster once.
+
+    Attributes:
+        nodes_told: whether the cluster let us see its nodes.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._nodes: list[dict[str, Any]] | None = None
         self._classes: list[dict[str, Any]] | None = None
+        self.nodes_told = False
 
     def nodes(self) -> list[dict[str, Any]]:
         """Nodes a machine may come to; empty where we may not look."""
         if self._nodes is None:
             try:
                 there = list(self._cluster.each("list nodes", "/api/v1/nodes"))
+                self.nodes_told = True
             except PlatformError:
                 there = []
             there.sort(key=lambda item: str(item["metadata"]["name"]))

@@ -54,6 +54,8 @@ FEATURES = frozenset(
         *("exec", "console", "inventory", "listing", "pagination", "rawcall", "kubernetes"),
     }
 )
+OF_PODS = ("exec", "console", "inventory")
+NO_NODE = "the cluster has no node that a machine may come to"
 LIMITS: dict[str, float] = {"jobs.machine": 32, "rate": 50, "visibility_s": 1, "page_min": 1}
 
 
@@ -144,12 +146,9 @@ class KubernetesDriver:
             ),
             "groups.source": "api: discovery",
         }
-        absent, offered = dict(ABSENT), set(FEATURES)
-        if found is None:
-            for kind in (Kind.VOLUME, Kind.ATTACHMENT):
-                kinds[kind] = Support.ABSENT
-                absent[kind] = "no default storage class, and none is declared"
-                offered.discard(kind)
+        lacking = self._lacking()
+        kinds |= {Kind(name): Support.ABSENT for name in lacking if name in set(Kind)}
+        absent, offered = ABSENT | lacking, set(FEATURES) - set(lacking)
         declared = self._config.declared.get("capabilities") or ()
         capabilities = {f"kubernetes.{name}" for name in declared if isinstance(name, str)}
         return Description(
@@ -170,10 +169,21 @@ class KubernetesDriver:
             facts=facts,
         )
 
+    def _lacking(self) -> dict[str, str]:
+        """What this very cluster cannot do, with the reason, besides what none can."""
+        found: dict[str, str] = {}
+        if self._choice.storage_class() is None:
+            reason = "no default storage class, and none is declared"
+            found |= dict.fromkeys((Kind.VOLUME, Kind.ATTACHMENT), reason)
+        if not self._choice.nodes() and self._choice.nodes_told:
+            found |= dict.fromkeys((Kind.MACHINE, Kind.ATTACHMENT, *OF_PODS), NO_NODE)
+        return {str(name): reason for name, reason in found.items()}
+
     def plan(self, want: Resource) -> Step:
         handler = self._handlers.get(want.kind)
-        if handler is None:
-            raise Unsupported(f"{want.ref}: {ABSENT[want.kind]}", self.platform)
+        absent = ABSENT | self._lacking()
+        if handler is None or str(want.kind) in absent:
+            raise Unsupported(f"{want.ref}: {absent[want.kind]}", self.platform)
         return handler.plan(want)
 
     def create(self, step: Step, token: str) -> Handle:

@@ -67,6 +67,7 @@ def install(packages: Sequence[str], say: Say) -> None:
     """
     say(f"installing {' '.join(packages)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    _checked(["apt-get", "-qq", "update"], environment=environment)
     command = ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *packages]
     _checked(command, environment=environment)
 

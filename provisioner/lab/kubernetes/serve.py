@@ -53,7 +53,7 @@ def run(space: Space, state: State, images: Images) -> None:
         entry = _entry(provider, cluster.kubeconfig, plan.CONTEXT)
         entry["reach"] = {"broker": str(space.broker_socket)}
         entry["namespace"] = plan.NAMESPACE
-        entry["images"] = {"debian-12": plan.IMAGE}
+        entry["images"] = {"debian-12": plan.IMAGE} if archive is not None else {}
         entry["declared"] |= {"network-policy": "absent", "notes": list(NOTES)}
         state.ready(PLATFORM, entry)
         state.progress(PLATFORM, "serving")
