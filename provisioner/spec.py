@@ -211,7 +211,7 @@ class WorkloadModel(Strict):
     networks: dict[str, NetworkModel] = Field(default_factory=dict)
     firewall: list[FirewallModel] = Field(default_factory=list)
     volumes: dict[str, VolumeModel] = Field(default_factory=dict)
-    groups: dict[str, GroupModel] = Field(min_length=1)
+    groups: dict[str, GroupModel]
     members: dict[str, MemberModel] = Field(default_factory=dict)
     roles: dict[str, RoleModel] = Field(default_factory=dict)
     place: dict[str, list[str]] = Field(default_factory=dict)

@@ -228,7 +228,7 @@ def test_the_layers_reach_the_members(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("groups: {}\n", "workload.yaml: groups: "),
+        ("groups: 3\n", "workload.yaml: groups: "),
         ("groups: {app: {roles: [x]}}\n", "groups.app.roles.0: no role 'x'; known: none"),
         ("groups: {App: {}}\n", "groups.App: expected lower-case"),
         ("groups: {app: {image: {id: ami-1}}}\n", "groups.app.image.id: extra inputs"),

@@ -82,5 +82,5 @@ def test_a_check_needs_what_the_guideline_says(check: Check) -> None:
 def test_checks_without_a_machine_come_first(check: Check) -> None:
     assert check.cost in ("api", "shared", "own")
     assert (check.cost == "api") == (
-        check.id.startswith("P") or check.id in ("alloc-02", "alloc-03")
+        check.id.startswith(("P", "os-")) or check.id in ("alloc-02", "alloc-03")
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from provisioner.errors import BadRequest
+from provisioner.lab.openstack.mutations import MUTATIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +35,8 @@ DEFECTS: Mapping[str, Defect] = {
         checks=("path-02",),
     ),
     "no-floating-nat": Defect(
-        says="floating addresses are called active and lead nowhere",
-        checks=("alloc-06",),
+        says="floating addresses are called active and lead nowhere; no run can be judged then",
+        checks=(),
     ),
     "console-empty": Defect(
         says="the console log is always empty",
@@ -45,6 +46,14 @@ DEFECTS: Mapping[str, Defect] = {
         says="every server has the same machine id",
         checks=("meta-07",),
     ),
+    **{
+        name: Defect(
+            says=f"{one.service} answers otherwise to {one.call}"
+            f" ({name.removeprefix('api-').replace('-', ' ')})",
+            checks=one.checks,
+        )
+        for name, one in MUTATIONS.items()
+    },
 }
 
 

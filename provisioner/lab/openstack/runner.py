@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from provisioner.lab.openstack.mutations import mutated
 from provisioner.lab.openstack.place import Place, here
 
 Listening = Mapping[str, list[socket.socket]]
@@ -48,6 +49,7 @@ def serve(application: Any, name: str, listening: Listening) -> None:
     """Answer requests for *application* in a thread of its own, from now on."""
     from waitress.server import create_server
 
+    application = mutated(application, name, here().defects)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = create_server(
         application, sockets=listening[name], threads=THREADS, ident=None,

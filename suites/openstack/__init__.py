@@ -1,0 +1,1 @@
+"""What the OpenStack API references promise, looked at on the wire."""
