@@ -44,12 +44,12 @@ def test_the_archive_is_whole_words() -> None:
 
 def test_an_image_that_could_not_be_finished_is_made_anew(tmp_path: Path) -> None:
     images = Images(tmp_path)
-    with contextlib.suppress(PlatformFault), images._made("thing-1") as (_, fresh):
+    with contextlib.suppress(PlatformFault), images.made("thing-1") as (_, fresh):
         assert fresh is not None
         (fresh / "half").touch()
         raise PlatformFault("no space left")
 
-    with images._made("thing-1") as (final, fresh):
+    with images.made("thing-1") as (final, fresh):
         assert fresh is not None
         found = list(fresh.iterdir())
         (fresh / "whole").touch()
@@ -61,10 +61,10 @@ def test_an_image_that_could_not_be_finished_is_made_anew(tmp_path: Path) -> Non
 
 def test_a_finished_image_is_not_made_again(tmp_path: Path) -> None:
     images = Images(tmp_path)
-    with images._made("thing-1"):
+    with images.made("thing-1"):
         pass
 
-    with images._made("thing-1") as (final, fresh):
+    with images.made("thing-1") as (final, fresh):
         assert fresh is None
 
     assert final == tmp_path / "thing-1"

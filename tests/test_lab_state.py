@@ -13,8 +13,9 @@ import yaml
 
 from provisioner.errors import BadRequest
 from provisioner.lab import defects, space
+from provisioner.lab.pids import start_time
 from provisioner.lab.space import Space
-from provisioner.lab.state import DEFECTS, Process, State, end, start_time
+from provisioner.lab.state import DEFECTS, Process, State, end
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 

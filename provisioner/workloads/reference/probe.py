@@ -321,7 +321,7 @@ def addressing() -> Json:
 
 
 def address_source(route: Json | None) -> tuple[str, int | None, str]:
-    """Who assigned the address: dhcp, ra, static, cni or unknown; lease time; where that is seen."""
+    """Who assigned the address (dhcp, ra, static, cni, unknown), its lease time, where seen."""
     for file in glob.glob("/run/systemd/netif/leases/*"):
         life = re.search(r"^LIFETIME=(\d+)", text_of(file), re.MULTILINE)
         return "dhcp", int(life.group(1)) if life else None, file
