@@ -11,6 +11,7 @@ from typing import Any
 
 GONE_VOLUME = "vol-0fffffffffffffff0"
 GONE_MACHINE = "i-0fffffffffffffff0"
+PLACE = "/api/v1/namespaces/{namespace}"  # of a cluster; the call puts the namespace in
 GONE_UUID = "00000000-0000-4000-8000-0000000000ff"
 
 
@@ -87,6 +88,32 @@ MISTAKES: Mapping[str, tuple[Mistake, ...]] = {
             sort="malformed",
             operation="compute POST /servers",
             parameters={"text": "no JSON at all", "headers": {"Content-Type": "application/json"}},
+        ),
+    ),
+    "kubernetes": (
+        Mistake(sort="gone", operation=f"GET {PLACE}/persistentvolumeclaims/interop-none"),
+        Mistake(sort="gone", operation=f"DELETE {PLACE}/persistentvolumeclaims/interop-none"),
+        Mistake(sort="gone", operation=f"GET {PLACE}/services/interop-none"),
+        Mistake(
+            sort="malformed",
+            operation=f"POST {PLACE}/configmaps",
+            parameters={"body": {"metadata": {"name": "Not A Name"}}},
+        ),
+        Mistake(
+            sort="malformed",
+            operation=f"POST {PLACE}/services",
+            parameters={"body": {"metadata": {"name": "Not A Name"}}},
+        ),
+        Mistake(
+            sort="unreadable",
+            operation=f"POST {PLACE}/configmaps",
+            parameters={"text": "no JSON at all"},
+        ),
+        Mistake(sort="unreadable", operation=f"POST {PLACE}/services", parameters={"text": "{"}),
+        Mistake(
+            sort="wrong-type",
+            operation=f"POST {PLACE}/configmaps",
+            parameters={"text": "a", "content_type": "text/plain"},
         ),
     ),
 }

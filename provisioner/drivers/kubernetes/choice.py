@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provisioner.driver import Offer
@@ -58,7 +58,13 @@ class Choice:
             except PlatformError:
                 there = []
             there.sort(key=lambda item: str(item["metadata"]["name"]))
-            self._nodes = [item for item in there if not _tainted(item)]
+            settings = self._cluster.settings
+            self._nodes = [
+                item
+                for item in there
+                if not _tainted(item, settings.tolerate)
+                and settings.node_selector.items() <= (item["metadata"].get("labels") or {}).items()
+            ]
         return self._nodes
 
     def storage_class(self) -> dict[str, Any] | None:
@@ -142,9 +148,12 @@ class Choice:
             raise BadRequest(f"{message}; most are {cpu:g} and {memory}", self._cluster.platform)
 
 
-def _tainted(node: Mapping[str, Any]) -> bool:
+def _tainted(node: Mapping[str, Any], tolerated: Sequence[str]) -> bool:
     taints = node["spec"].get("taints") or ()
-    return any(taint.get("effect") in ("NoSchedule", "NoExecute") for taint in taints)
+    return any(
+        taint.get("effect") in ("NoSchedule", "NoExecute") and taint.get("key") not in tolerated
+        for taint in taints
+    )
 
 
 def _version(text: str) -> tuple[int, ...]:

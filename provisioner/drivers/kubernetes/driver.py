@@ -31,7 +31,7 @@ ABSENT = {
     "bucket": "Kubernetes has no object store",
     "service": "no workload asks for one yet",
     "config": "no workload asks for one yet",
-    "firewall": "no network plugin enforces NetworkPolicy, as far as platforms.yaml declares",
+    "firewall": "whether a network plugin enforces NetworkPolicy, the API does not tell",
     "reboot": "a pod is not rebooted: it ends, and another begins anew",
     "block-volume": "a volume is mounted into a pod as a file system",
     "power": "a pod is not switched off: it ends, and another begins anew",

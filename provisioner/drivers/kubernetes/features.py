@@ -130,6 +130,7 @@ class Pages:
 class Raw:
     """``call("GET /api/v1/pods", {"query": {...}, "body": ..., "content_type": ...})``.
 
+    Instead of a ``body``, which becomes JSON, a ``text`` is sent as it is.
     In a path ``{namespace}`` is the platform's namespace, quoted like any other part.
     """
 
@@ -141,12 +142,13 @@ class Raw:
         if not method.isupper() or not path.startswith("/"):
             message = f"cannot call {operation!r}: expected such as GET /api/v1/pods"
             raise BadRequest(message, self._cluster.platform)
+        text = parameters.get("text")
         path = path.replace("{namespace}", quote(self._cluster.settings.namespace))
         answer = self._cluster.ask(
             f"call {operation}",
             method,
             path,
-            body=parameters.get("body"),
+            body=str(text).encode() if text is not None else parameters.get("body"),
             query=parameters.get("query"),
             content=str(parameters.get("content_type", "application/json")),
             accept=str(parameters.get("accept", "application/json")),

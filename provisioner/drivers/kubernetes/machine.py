@@ -17,6 +17,7 @@ from provisioner.drivers.kubernetes.owning import (
     NETWORK,
     RUN,
     check_tags,
+    created,
     handle,
     metadata,
     plain,
@@ -105,7 +106,8 @@ class Machines:
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": GRACE_S,
-            "tolerations": STAY,
+            "nodeSelector": settings.node_selector,
+            "tolerations": [*STAY, *({"key": k, "operator": "Exists"} for k in settings.tolerate)],
             "containers": [
                 {
                     "name": CONTAINER,
@@ -162,6 +164,7 @@ class Machines:
             access=access,
             tags=tags,
             facts={
+                "created": created(there),
                 "instance_id": str(pod["metadata"].get("uid") or ""),
                 "pod": str(pod["metadata"]["name"]),
                 "hostname": str(pod["spec"].get("hostname") or pod["metadata"]["name"]),

@@ -12,6 +12,7 @@ from provisioner.drivers.kubernetes.cluster import Cluster
 from provisioner.drivers.kubernetes.owning import (
     NETWORK,
     check_tags,
+    created,
     handle,
     metadata,
     plain,
@@ -61,7 +62,7 @@ class Networks:
         return State(
             status=Status.DELETING if leaving else Status.READY,
             tags=tags_of(there),
-            facts={"domain": domain},
+            facts={"domain": domain, "created": created(there)},
             raw=plain(there),
         )
 

@@ -81,6 +81,11 @@ def tags_of(item: Mapping[str, Any]) -> dict[str, str]:
     return decoded((item["metadata"].get("annotations") or {}).get(TAGS, ""))
 
 
+def created(item: Mapping[str, Any]) -> str:
+    """When an object was made: RFC 3339, in UTC, by the server's clock."""
+    return str(item["metadata"].get("creationTimestamp") or "")
+
+
 def selector(owner: Owner, kind: Kind) -> str:
     """The label selector of the owner's objects of a kind."""
     parts = [f"{KIND}={kind}"]

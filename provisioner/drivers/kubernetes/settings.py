@@ -31,7 +31,8 @@ class Settings(BaseModel):
         volume_path: where a machine's first volume is mounted; others get its name after it.
         storage_class: of volumes; empty means the cluster's default one.
         domain: the cluster's DNS domain.
-        network_policy: whether a network plugin enforces NetworkPolicy; the API does not tell.
+        node_selector: labels of the nodes that machines may come to.
+        tolerate: keys of taints that machines bear.
         privileged: whether machines may do what root of a node may do.
         timeout_s: longest wait for one answer of the API, in seconds.
         limits: numbers for ``Description.limits``, stronger than the built-in ones.
@@ -47,7 +48,8 @@ class Settings(BaseModel):
     volume_path: str = "/srv/interop"
     storage_class: str = ""
     domain: str = "cluster.local"
-    network_policy: bool = False
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerate: tuple[str, ...] = ()
     privileged: bool = False
     timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     limits: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)

@@ -11,6 +11,7 @@ from provisioner.drivers.kubernetes.choice import Choice, quantity
 from provisioner.drivers.kubernetes.cluster import Cluster
 from provisioner.drivers.kubernetes.owning import (
     check_tags,
+    created,
     handle,
     metadata,
     plain,
@@ -65,6 +66,7 @@ class Volumes:
             status=self._status(there["metadata"], phase),
             tags=tags_of(there),
             facts={
+                "created": created(there),
                 "size_gib": round(quantity(capacity) / 2**30, 3),
                 "volume": str(there["spec"].get("volumeName") or ""),
                 "storage_class": str(there["spec"].get("storageClassName") or ""),

@@ -6,12 +6,13 @@ Flags are those of Kubernetes 1.20; see the reference pages of each command.
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 from provisioner.errors import PlatformFault
 from provisioner.lab.kubernetes import network, plan
-from provisioner.lab.kubernetes.pki import Authority
+from provisioner.lab.kubernetes.pki import HARNESS, Authority
 from provisioner.lab.space import Space
 from provisioner.lab.state import State
 
@@ -77,6 +78,7 @@ class ControlPlane:
             "--requestheader-username-headers=X-Remote-User",
             f"--proxy-client-cert-file={pki}/front-proxy.crt",
             f"--proxy-client-key-file={pki}/front-proxy.key",
+            f"--audit-policy-file={self._audit()}", "--audit-log-path=-",
             *([] if accounts else ["--disable-admission-plugins=ServiceAccount"]),
         )  # fmt: skip
 
@@ -115,6 +117,15 @@ class ControlPlane:
             process.kill()
         for process in self.processes.values():
             process.wait()
+
+    def _audit(self) -> Path:
+        """The harness's requests are noted, so that each of its answers has an id."""
+        rules = [{"level": "Metadata", "users": [HARNESS]}, {"level": "None"}]
+        policy = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": rules,
+                  "omitStages": ["RequestReceived"]}  # fmt: skip
+        file = self._pki / "audit.json"
+        file.write_text(json.dumps(policy), encoding="utf-8")
+        return file
 
     def _client(self, user: str) -> list[str]:
         file = f"{self._pki}/{user}.kubeconfig"
