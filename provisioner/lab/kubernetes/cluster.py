@@ -20,7 +20,7 @@ from provisioner.lab.state import State
 from provisioner.reach import BrokerDialer
 
 LOG = logging.getLogger(__name__)
-READY_S = 90.0
+READY_S = 240.0  # other platforms of the lab may be starting, too
 VIRTUAL_NODES = 3
 CHECK_S = 2.0
 
