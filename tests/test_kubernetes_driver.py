@@ -10,6 +10,8 @@ import urllib3
 
 pytest.importorskip("kubernetes", reason="kubernetes is not installed (extra kubernetes)")
 
+from guidelines.catalog import load_guideline
+from harness.outcome import program_for
 from provisioner.driver import TAG_RUN, Owner, Status
 from provisioner.drivers.kubernetes import open_driver
 from provisioner.drivers.kubernetes.choice import quantity
@@ -267,3 +269,20 @@ def test_addresses_are_told_by_family() -> None:
     assert _addresses(both) == {"private": "10.244.0.2", "private6": "fd00::2"}
     assert _addresses({"podIP": "10.244.0.2"}) == {"private": "10.244.0.2"}
     assert _addresses({}) == {}
+
+
+# -- judging -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("features", "program"),
+    [
+        ({"machine", "kubernetes"}, "open-infrastructure-pods"),
+        ({"machine", "boot-device"}, "open-infrastructure-metal"),
+        ({"machine", "ssh"}, "open-infrastructure-compute"),
+    ],
+)
+def test_a_platform_is_judged_by_the_program_for_its_machines(
+    features: set[str], program: str
+) -> None:
+    assert program_for(load_guideline("2026.11"), frozenset(features), None) == program

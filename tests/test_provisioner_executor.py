@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from provisioner.clock import ManualClock, ScaledClock
 from provisioner.deployment import Deployment
-from provisioner.driver import Access, Handle, Owner
+from provisioner.driver import Access, Handle, Owner, State, Step
 from provisioner.drivers.fake.cloud import Cloud
 from provisioner.drivers.fake.driver import FakeDriver
 from provisioner.drivers.fake.faults import Faults, read_rules
@@ -25,6 +26,7 @@ from provisioner.plan import Plan
 from provisioner.planner import make_plan
 from provisioner.removal import Removal
 from provisioner.replay import read_ledger
+from provisioner.resources import Kind
 from provisioner.site import Inputs, Site
 from provisioner.waiting import Cancel
 from provisioner.workload import Workload, load_workload
@@ -175,6 +177,32 @@ def test_everything_stands_and_roles_ran_in_order(tmp_path: Path, workload: Work
     private = deployment.member("store-1").address()
     assert steps[0] == "# store 8080"
     assert steps[1] == f"# app http://{private}:8080 s3cr3t-value hello from app-1 1"
+
+
+class Moving(FakeDriver):
+    """The store has another address once something is joined to it, as a pod would."""
+
+    joined = False
+
+    def create(self, step: Step, token: str) -> Handle:
+        handle = super().create(step, token)
+        self.joined = self.joined or handle.kind is Kind.ATTACHMENT
+        return handle
+
+    def read(self, handle: Handle) -> State | None:
+        state = super().read(handle)
+        if state is None or not self.joined or handle.name != "store-1":
+            return state
+        return replace(state, addresses={"private": "10.77.0.99"})
+
+
+def test_roles_are_told_what_a_machine_is_after_joining(tmp_path: Path, workload: Workload) -> None:
+    bed = Bed(tmp_path, workload, Moving(drive().cloud))
+
+    deployment = bed.apply().check()
+
+    assert deployment.member("store-1").address() == "10.77.0.99"
+    assert any("# app http://10.77.0.99:8080" in text for _, text in bed.log)
 
 
 def test_secrets_reach_neither_lease_nor_ledger(tmp_path: Path, workload: Workload) -> None:
