@@ -126,6 +126,17 @@ def test_a_finished_build_is_not_built_again(
     assert build.build(tmp_path, lambda text: None) == folder
 
 
+def test_a_build_kept_from_elsewhere_needs_no_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executable(tmp_path / "bin", *build.RUNTIME)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    folder = built(tmp_path)
+
+    assert build.missing(build.needed(tmp_path)) == []
+    assert build.build(tmp_path, lambda text: None) == folder
+
+
 def test_the_key_follows_the_compiler() -> None:
     assert build._key("go1.19.8") != build._key("go1.20")
 

@@ -148,7 +148,7 @@ def build_kubernetes_command(install: bool) -> None:
             click.echo(f"{time.monotonic() - began:6.1f} s  {text}", err=True)
         told = text
 
-    if install and (packages := build.missing({**build.TOOLS, **build.RUNTIME})):
+    if install and (packages := build.missing(build.needed(default_cache()))):
         if os.geteuid():
             raise click.ClickException("lab build: --install needs root")
         build.install(packages, say)

@@ -59,6 +59,11 @@ def missing(programs: Mapping[str, str]) -> list[str]:
     return sorted(lacking)
 
 
+def needed(cache: Path) -> Mapping[str, str]:
+    """The programs that are needed: to build and to run, or to run what is built."""
+    return RUNTIME if found(cache) is not None else {**TOOLS, **RUNTIME}
+
+
 def install(packages: Sequence[str], say: Say) -> None:
     """Install Debian packages.
 
@@ -79,11 +84,14 @@ def build(cache: Path, say: Say) -> Path:
         PlatformFault: a package is missing, or a step failed; the work is kept to go on from.
         Conflict: another process builds.
     """
-    if lacking := missing({**TOOLS, **RUNTIME}):
+    done = found(cache)
+    if lacking := missing(needed(cache)):
         raise PlatformFault(
             f"to build Kubernetes: apt-get install --no-install-recommends {' '.join(lacking)}"
             " (or give --install)"
         )
+    if done is not None and missing(TOOLS):
+        return done  # kept from elsewhere; nobody here could build another
     go = _checked(["go", "version"]).split()[2]
     final = cache / f"{PREFIX}{_key(go)}"
     if (final / COMPLETE).exists():
