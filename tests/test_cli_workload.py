@@ -80,7 +80,7 @@ def test_a_value_that_is_out_of_range_is_unmet_with_its_place(here: Path) -> Non
 
 
 def test_an_unknown_workload_is_one_line(here: Path) -> None:
-    with pytest.raises(BadWorkload, match="no such workload; known: reference"):
+    with pytest.raises(BadWorkload, match="no such workload; known: none, reference"):
         interop("plan", "nonsense", "-p", "p")
 
 
