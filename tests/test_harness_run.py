@@ -149,7 +149,7 @@ def test_ctrl_c_takes_everything_down(place: Path) -> None:
 def test_kill_9_then_reap_leaves_nothing(place: Path) -> None:
     write(place, slow={"kind": "fake", "latency": {"machine": [4, 5]}})
     process = start("run", "-p", "slow", "--select", FEW)
-    wait_for(lambda: place.glob("results/*/ledger-*.jsonl"), '"created"')
+    wait_for(lambda: place.glob("results/*/ledger-*.jsonl"), "machine")
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     run = only_run(place).name

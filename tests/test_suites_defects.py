@@ -191,13 +191,16 @@ def test_a_healthy_platform_passes(suites: Suites) -> None:
     records = suites("")
 
     assert not_passed(records) == {}
-    assert set(records) == set(CAUSES)
+    # the fake platform has no OpenStack API; its checks are proven in test_suites_openstack
+    assert {id_ for id_ in records if not id_.startswith("os-")} == set(CAUSES)
 
 
 def test_every_check_kept_what_it_relied_on(suites: Suites) -> None:
     """A record without a fact or evidence could not be judged again."""
     silent = [
-        id_ for id_, record in suites("").items() if not (record["facts"] or record["evidence"])
+        id_
+        for id_, record in suites("").items()
+        if not (record["facts"] or record["evidence"] or record["outcome"] == "not-applicable")
     ]
 
     assert silent == []
