@@ -16,6 +16,12 @@ ARCH = {"amd64": "amd64", "arm64": "arm64"}
 UNITS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15,
          "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50}  # fmt: skip
 ZONE, NODE_ARCH = "topology.kubernetes.io/zone", "kubernetes.io/arch"
+# Taints the cluster itself sets and takes away again (Kubernetes, "Taints and Tolerations").
+CONDITIONS = frozenset(
+    f"node.kubernetes.io/{condition}"
+    for condition in ("not-ready", "unreachable", "memory-pressure", "disk-pressure",
+                      "pid-pressure", "network-unavailable")
+)  # fmt: skip
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
@@ -149,9 +155,11 @@ class Choice:
 
 
 def _tainted(node: Mapping[str, Any], tolerated: Sequence[str]) -> bool:
+    """Whether somebody keeps machines off a node; its present condition is nobody's intent."""
     taints = node["spec"].get("taints") or ()
     return any(
-        taint.get("effect") in ("NoSchedule", "NoExecute") and taint.get("key") not in tolerated
+        taint.get("effect") in ("NoSchedule", "NoExecute")
+        and taint.get("key") not in (*tolerated, *CONDITIONS)
         for taint in taints
     )
 

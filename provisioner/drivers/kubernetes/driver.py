@@ -138,7 +138,7 @@ class KubernetesDriver:
         facts: dict[str, Any] = {
             "namespace": self._settings.namespace,
             "nodes": [str(node["metadata"]["name"]) for node in self._choice.nodes()],
-            "nodes.source": "api: nodes without a taint",
+            "nodes.source": "api: nodes nobody keeps machines off",
             "storage_class": str(found["metadata"]["name"]) if found else "",
             "storage_class.source": "declared" if self._settings.storage_class else "api",
             "groups": sorted(
