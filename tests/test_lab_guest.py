@@ -94,6 +94,8 @@ class Site:
         self.machine.power_on(BootChoice(device=device))
         self.wait("ssh", self.answers)
         self.wait("init", lambda: self.ssh("interop-init status") != "status: running")
+        # The boot service is told after the guest's own status says so.
+        self.wait("report", lambda: bool({"done", "error"} & set(self.phases)))
 
 
 @pytest.fixture(scope="module")
