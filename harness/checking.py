@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.session import Session
+from provisioner.waiting import Cancel
 
 PRCTL = ctypes.CDLL(None).prctl  # loaded before any fork
 POLL_S = 0.2
@@ -88,11 +89,11 @@ def check(
     folder: Path,
     session: Session,
     tell: Callable[[dict[str, Any]], None],
-    cancelled: threading.Event,
+    cancel: Cancel,
 ) -> Checked:
     """Run the suites, telling each record as it is written.
 
-    When *cancelled* is set, pytest is interrupted once, so that it removes what its checks made;
+    Once *cancel* is requested, pytest is interrupted, so that it removes what its checks made;
     after three minutes it is killed and the ledger is left for ``reap``.
     """
     session_file = folder / "session.json"
@@ -119,7 +120,7 @@ def check(
     for record in _follow(session.checks, process):
         if record is not None:
             tell(record)
-        if cancelled.is_set() and not interrupted and process.poll() is None:
+        if cancel.requested and not interrupted and process.poll() is None:
             interrupted = True
             process.send_signal(signal.SIGINT)
             killer = threading.Timer(GRACE_S, process.kill)
@@ -129,7 +130,7 @@ def check(
     return Checked(
         records=tuple(read_records(session.checks)),
         complete=process.returncode in (0, 1) and not interrupted,
-        reason=_why(process.returncode, interrupted, folder),
+        reason=cancel.reason if interrupted else _why(process.returncode, folder),
     )
 
 
@@ -174,10 +175,8 @@ def _follow(file: Path, process: subprocess.Popen[bytes]) -> Iterator[dict[str, 
                 continue
 
 
-def _why(code: int, interrupted: bool, folder: Path) -> str:
+def _why(code: int, folder: Path) -> str:
     """Why the checking did not come to its end; empty if it did."""
-    if interrupted:
-        return "interrupted"
     if code in (0, 1):
         return ""
     reasons = {2: "interrupted", 3: "internal error", 4: "usage error", 5: "no check was selected"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,7 +18,7 @@ from harness.standing import Standing
 from provisioner.driver import Description
 from provisioner.errors import PlatformError
 from provisioner.platform import PlatformConfig
-from provisioner.waiting import Cancelled
+from provisioner.waiting import Cancel, Cancelled
 from reports.result import (
     CensusRecord,
     CheckRecord,
@@ -46,7 +45,7 @@ class PlatformRun:
     standing: Standing | None
     unreachable: PlatformError | None
     events: Events
-    cancelled: threading.Event
+    cancel: Cancel
     key: Path
 
     def execute(self) -> Result:
@@ -62,7 +61,7 @@ class PlatformRun:
             before = standing.census()
             checked = self._stand_and_check(standing)
         except Cancelled:
-            checked = Checked(records=self._kept(), complete=False, reason="interrupted")
+            checked = self._stopped()
         except PlatformError as error:
             checked = self._broken(error)
         kept = self._keep(checked)
@@ -74,6 +73,10 @@ class PlatformRun:
             standing.take_down()
         return self._result(started, checked, self._counted(standing, before, kept))
 
+    def _stopped(self) -> Checked:
+        """What there is when somebody asked to stop, or the budget is used up."""
+        return Checked(records=self._kept(), complete=False, reason=self.cancel.reason)
+
     def _broken(self, error: PlatformError | None) -> Checked:
         """What there is when the platform ended it."""
         why = f"{type(error).__name__}: {error}"
@@ -84,15 +87,15 @@ class PlatformRun:
         """Whether the workload is to stand on: asked for, and something did not pass."""
         bad = any(record["outcome"] in ("failed", "blocked") for record in checked.records)
         wanted = self.spec.keep_on_failure > 0 and (bad or not checked.complete)
-        return wanted and not self.cancelled.is_set()
+        return wanted and not self.cancel.requested
 
     def _stand_and_check(self, standing: Standing) -> Checked:
         """Stand the workload up, then run the suites."""
         name = self.config.name
         self.events.tell(name, "phase", "standing up", detail=self.spec.workload)
         standing.stand_up()
-        if self.cancelled.is_set():
-            return Checked(records=self._kept(), complete=False, reason="interrupted")
+        if self.cancel.requested:
+            return self._stopped()
         self.events.tell(name, "phase", "checking")
         session = Session(
             run=self.spec.id,
@@ -108,7 +111,7 @@ class PlatformRun:
             probe=standing.probe,
             guideline=self._guideline(),
         )
-        checked = check(self.folder, session, self._tell, self.cancelled)
+        checked = check(self.folder, session, self._tell, self.cancel)
         if checked.complete and self.spec.wanted(name):
             # A part of the checks is no evidence of the rest, whatever came of that part.
             return replace(checked, complete=False, reason="only selected checks ran")

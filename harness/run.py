@@ -26,6 +26,7 @@ from harness.progress import Progress
 from harness.run_spec import RunSpec
 from harness.standing import Standing
 from harness.subjects import WAIVERS
+from provisioner.budget import shown
 from provisioner.driver import Description
 from provisioner.errors import COULD_NOT_TELL, PlatformError
 from provisioner.platform import PlatformConfig, open_driver
@@ -51,7 +52,7 @@ class Run:
         self.console = console
         self.resumed = resumed
         self.cancel = Cancel()
-        self.cancelled = threading.Event()
+        self.interrupts = 0
         self.guideline = load_guideline(spec.guideline)
         self.platforms = read_platforms(spec.files)
         self.waivers = load_waivers(spec.waivers) if spec.waivers else ()
@@ -86,7 +87,7 @@ class Run:
                 f" workload {self.spec.workload}, seed {self.spec.seed}",
                 highlight=False,
             )
-            with self._interruptible(), progress:
+            with self._interruptible(), self._within_budget(runs), progress:
                 self._side_by_side(runs)
         return self._tell(list(configs))
 
@@ -132,7 +133,7 @@ class Run:
             standing=standing,
             unreachable=unreachable,
             events=events,
-            cancelled=self.cancelled,
+            cancel=self.cancel,
             key=key,
         )
 
@@ -182,14 +183,32 @@ class Run:
             codes.append(3)
         return 1 if 1 in codes else max(codes, default=3)
 
+    def _within_budget(self, runs: list[PlatformRun]) -> ExitStack:
+        """While this holds, the run is stopped when the time of the workload's budget is over."""
+        stack = ExitStack()
+        walls = [run.standing.workload.wall_s for run in runs if run.standing is not None]
+        bounds = [wall for wall in walls if wall is not None]
+        if bounds:
+
+            def stop() -> None:
+                text = f"the budget's {shown(min(bounds))} are over"
+                self.console.print(f"{text}: taking everything down", highlight=False)
+                self.cancel.request(text)
+
+            timer = threading.Timer(min(bounds), stop)
+            timer.daemon = True
+            timer.start()
+            stack.callback(timer.cancel)
+        return stack
+
     def _interruptible(self) -> ExitStack:
         """While this holds, the first interrupt tears down and the second gives the command."""
         stack = ExitStack()
 
         def interrupt(number: int, frame: FrameType | None) -> None:
             self.cancel.request("interrupted")
-            self.cancelled.set()
-            if self.cancel.requests == 1:
+            self.interrupts += 1
+            if self.interrupts == 1:
                 text = "interrupted: taking everything down; once more to stop at once"
                 self.console.print(text)
             else:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from guidelines.errors import BadDocument
 
 FILE = "run.json"
+HOURS = 6.0  # after which anybody may reap what a run created
 
 
 class RunSpec(BaseModel):
@@ -28,7 +29,7 @@ class RunSpec(BaseModel):
         only: per platform, the ids to repeat (``rerun``); empty means as ``select`` says.
         sets: ``key=value`` parameters from the command line.
         seed: of generated examples.
-        keep_on_failure: hours that a workload stands after a verdict that is not compliant.
+        keep_on_failure: hours, from the start, that a workload stands if something did not pass.
         started: RFC 3339.
         expires: RFC 3339; after it anybody may reap what the run created.
         parent: the run this one repeats part of.
@@ -85,7 +86,7 @@ def new_id(now: datetime) -> str:
     return f"run-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def times(hours: float = 6.0) -> tuple[datetime, str, str]:
+def times(hours: float = HOURS) -> tuple[datetime, str, str]:
     """Now, and as RFC 3339: now, and when what a run creates expires."""
     now = datetime.now(UTC)
     end = now + timedelta(hours=hours)

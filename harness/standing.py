@@ -10,6 +10,7 @@ from typing import Any, Self
 from harness.events import Events
 from harness.keys import public_key
 from harness.run_spec import RunSpec
+from provisioner.budget import HOUR, shown
 from provisioner.census import census
 from provisioner.clock import SystemClock
 from provisioner.creation import place_for
@@ -18,7 +19,7 @@ from provisioner.driver import Access, Description, Driver, Handle, Owner
 from provisioner.executor import Executor, Happening
 from provisioner.ledger import Ledger
 from provisioner.params import Layer
-from provisioner.plan import Plan
+from provisioner.plan import Plan, Unmet
 from provisioner.planner import make_plan
 from provisioner.platform import PlatformConfig
 from provisioner.remote import Remote, open_remote
@@ -79,6 +80,10 @@ class Standing:
     ) -> Self:
         """Plan the workload; raises Unmet with everything that is unmet, and creates nothing."""
         workload = load_workload(spec.workload)
+        kept = workload.model.budget.keep_on_failure
+        if kept is not None and spec.keep_on_failure * HOUR > kept:
+            told = f"--keep-on-failure {spec.keep_on_failure:g}: the budget allows {shown(kept)}"
+            raise Unmet((told,))
         owner = Owner(run=spec.id, expires=spec.expires)
         site = Site(driver=driver, description=description, profile=config.profile)
         chosen = Layer(name="command line", values=dict(spec.sets))

@@ -73,7 +73,7 @@ class Plan:
     """Nodes in an order in which they can be done, one after the other.
 
     ``contents`` are the files roles copy, ``texts`` their steps; ``notes`` what the plan does
-    without and why.
+    without and why. After ``wall_s`` seconds the budget is used up; None is never.
     """
 
     run: str
@@ -86,6 +86,7 @@ class Plan:
     contents: Mapping[str, bytes] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    wall_s: float | None = None
 
     @property
     def platforms(self) -> tuple[str, ...]:

@@ -89,6 +89,7 @@ class _Drawing:
             contents=self.workload.files,
             secrets=self._secrets(),
             notes=tuple(self.notes),
+            wall_s=self.model.budget.seconds(self._price()),
         )
 
     def _secrets(self) -> frozenset[str]:
@@ -120,12 +121,23 @@ class _Drawing:
                 there = ", ".join(sorted(map(str, arches)))
                 self._unmet(f"{site.name}: needs arch {needs.machines.arch}, images have {there}")
 
+    def _spread(self, group: str, spec: GroupModel) -> None:
+        """No driver can yet be told to keep machines apart; nobody shall believe they are."""
+        if not spec.spread:
+            return
+        told = f"groups.{group}.spread: machines cannot be spread over {spec.spread.rstrip('?')}s"
+        if spec.spread.endswith("?"):
+            self._note(told)
+        else:
+            self._unmet(f"{told}; with {spec.spread}? it is a wish")
+
     def _placed(self) -> list[tuple[str, int, Site]]:
         """Every member with its platform."""
         placed = []
         every = list(self.sites)
         turn = 0
         for group, spec in self.model.groups.items():
+            self._spread(group, spec)
             allowed = self.model.place.get(group, every)
             unknown = [name for name in allowed if name not in self.sites]
             if unknown:
@@ -145,9 +157,14 @@ class _Drawing:
             mine = sum(1 for member in self.members if member.platform == site.name)
             if most is not None and mine > most:
                 self._unmet(f"{site.name}: needs {mine} machines, its limit is {most:g}")
-        budget = self.model.budget.machines
-        if budget and len(self.members) > budget:
-            self._unmet(f"needs {len(self.members)} machines, the budget allows {budget}")
+        used = {member.platform for member in self.members}
+        about = [site.description for site in self.sites.values() if site.name in used]
+        for problem in self.model.budget.unmet(len(self.members), self._price(), about):
+            self._unmet(problem)
+
+    def _price(self) -> float:
+        """What everything costs an hour."""
+        return sum(node.step.price_per_hour for node in self.nodes.values() if node.step)
 
     # -- resources -----------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ A folder with ``workload.yaml`` and, beside it, the steps and files of its roles
         cardinality: {leader: 1}
     place:    {app: [site-a, site-b]}       # the only site-aware part
     checks:   [net-09]
-    budget:   {money: "2.00 USD", wall: 45m, machines: 10, keep_on_failure: 2h}
+    budget:   {money: "2.00 USD", wall: 45m, machines: 10, keep_on_failure: 2h}  # see budget.py
 
 Members of group ``app`` are called ``app-1``, ``app-2`` ...; that is also their hostname. Templates
 see ``member`` (name, group, index, platform, leader, address, volumes, facts), ``run``,
@@ -38,6 +38,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from provisioner.budget import Budget
 from provisioner.params import MISSING
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,40}")
@@ -189,15 +190,6 @@ class RoleModel(Strict):
     steps: list[str] = Field(default_factory=list)
     cardinality: Cardinality = Cardinality()
     timeout: float = Field(default=300.0, gt=0)  # seconds for one call of one step
-
-
-class Budget(Strict):
-    """What a run may cost."""
-
-    money: str = ""
-    wall: str = ""
-    machines: int = 0
-    keep_on_failure: str = ""
 
 
 class WorkloadModel(Strict):

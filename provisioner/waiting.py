@@ -25,17 +25,17 @@ class Cancelled(Exception):
 
 
 class Cancel:
-    """Asks running work to stop between two polls. The second request is remembered."""
+    """Asks running work to stop between two polls; ``reason`` is the last one given."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self._reason = "cancelled"
+        self.reason = "cancelled"
         self.requests = 0
 
     def request(self, reason: str = "cancelled") -> None:
         """Ask everybody who holds this to stop."""
         self.requests += 1
-        self._reason = reason
+        self.reason = reason
         self._event.set()
 
     @property
@@ -46,7 +46,7 @@ class Cancel:
     def check(self) -> None:
         """Raise Cancelled when a stop was requested."""
         if self._event.is_set():
-            raise Cancelled(self._reason)
+            raise Cancelled(self.reason)
 
     def sleep(self, seconds: float, clock: Clock) -> None:
         """Sleep in pieces of at most half a second, so that a stop is noticed soon.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from provisioner.workload import find_workload
 
 INTEROP = str(Path(sys.executable).with_name("interop"))
 FEW = "net-09,net-06,ent-01"
@@ -144,6 +147,39 @@ def test_ctrl_c_takes_everything_down(place: Path) -> None:
     assert process.returncode == 3
     assert result["incomplete"] == "interrupted"
     assert result["census"]["leaks"] == []
+
+
+def budgeted(place: Path, budget: str) -> str:
+    """The reference workload with a budget."""
+    folder = place / "reference"
+    shutil.copytree(find_workload("reference"), folder)
+    with (folder / "workload.yaml").open("a") as file:
+        file.write(f"budget: {budget}\n")
+    return str(folder)
+
+
+def test_a_run_is_taken_down_when_its_time_is_over(place: Path) -> None:
+    write(place, slow={"kind": "fake", "latency": {"machine": [8, 9]}})
+    workload = budgeted(place, "{wall: 2s}")
+
+    done = interop("run", "-p", "slow", "--workload", workload, "--select", FEW)
+
+    result = document(only_run(place), "slow")
+    assert done.returncode == 3
+    assert "the budget's 2s are over: taking everything down" in done.stdout
+    assert result["incomplete"] == "the budget's 2s are over"
+    assert result["census"]["leaks"] == []
+
+
+def test_a_budget_bounds_what_is_asked_for(place: Path) -> None:
+    workload = budgeted(place, "{wall: 45m, keep_on_failure: 30m}")
+
+    kept = interop("run", "-p", "good", "--workload", workload, "--keep-on-failure", "1")
+    applied = interop("apply", workload, "-p", "good")
+
+    assert kept.returncode == applied.returncode == 2
+    assert kept.stderr.strip().endswith("--keep-on-failure 1: the budget allows 30m")
+    assert applied.stderr.strip().endswith("unmet: --hours 6: the budget allows 45m")
 
 
 def test_kill_9_then_reap_leaves_nothing(place: Path) -> None:

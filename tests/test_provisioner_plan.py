@@ -292,3 +292,82 @@ def test_the_reference_workload_has_no_site_literals_and_can_be_planned() -> Non
 
     assert site_literals(workload) == []
     assert len(plan(workload).members) == 4
+
+
+BUDGETED = "groups: {app: {count: 2, size: {cpu: 2}}}\n"  # 0.04 an hour each
+
+
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        ("{machines: 1}", ["needs 2 machines, the budget allows 1"]),
+        ("{money: 1.00 EUR}", ["p: tells prices in USD, so that a budget of 1.00 EUR cannot"]),
+        (
+            "{money: 0.10 USD, wall: 1h30m}",
+            ["costs 0.12 USD in 1h30m, the budget allows 0.10 USD"],
+        ),
+        ("{money: 0.12 USD, wall: 1h30m, machines: 2}", []),
+    ],
+)
+def test_a_plan_is_within_the_budget(tmp_path: Path, budget: str, told: list[str]) -> None:
+    workload = load(tmp_path, BUDGETED + f"budget: {budget}\n")
+
+    problems: tuple[str, ...] = ()
+    try:
+        plan(workload)
+    except Unmet as unmet:
+        problems = unmet.problems
+
+    assert len(problems) == len(told)
+    assert all(problem.startswith(start) for problem, start in zip(problems, told, strict=True))
+
+
+def test_money_is_refused_where_no_prices_are_told(tmp_path: Path) -> None:
+    workload = load(tmp_path, BUDGETED + "budget: {money: 9.00 USD}\n")
+
+    with pytest.raises(Unmet, match="tells no prices, so that a budget of 9"):
+        plan(workload, site(currency=""))
+
+
+@pytest.mark.parametrize(
+    ("budget", "seconds"),
+    [
+        ("{}", None),
+        ("{wall: 45m}", 2700.0),
+        ("{money: 0.04 USD}", 1800.0),
+        ("{money: 0.04 USD, wall: 20m}", 1200.0),
+    ],
+)
+def test_what_money_buys_bounds_the_time(
+    tmp_path: Path, budget: str, seconds: float | None
+) -> None:
+    made = plan(load(tmp_path, BUDGETED + f"budget: {budget}\n"))
+
+    assert made.wall_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected"),
+    [
+        ("{wall: soon}", "budget.wall: 'soon' is no time, expected such as 45m, 2h or 1h30m"),
+        ("{wall: 0m}", "budget.wall: '0m' is no time to do anything in"),
+        ("{money: cheap}", "budget.money: 'cheap' is no sum, expected such as 2.00 USD"),
+        ("{machines: -1}", "budget.machines: input should be greater than or equal to 0"),
+        ("{hours: 2}", "budget.hours: extra inputs are not permitted"),
+    ],
+)
+def test_a_budget_is_checked_at_the_door(tmp_path: Path, budget: str, expected: str) -> None:
+    with pytest.raises(BadWorkload) as refused:
+        load(tmp_path, BUDGETED + f"budget: {budget}\n")
+
+    assert expected in str(refused.value)
+
+
+def test_spread_is_not_promised(tmp_path: Path) -> None:
+    text = "groups: {{app: {{count: 2, spread: {}}}}}\n"
+
+    made = plan(load(tmp_path, text.format("'zone?'")))
+
+    assert "groups.app.spread: machines cannot be spread over zones" in made.notes
+    with pytest.raises(Unmet, match="cannot be spread over zones; with"):
+        plan(load(tmp_path, text.format("zone")))

@@ -21,7 +21,7 @@ from harness.cli.policy import (
 from harness.cli.run_output import SHOWN, quiet_console, tell_changes, tell_run
 from harness.config import read_platforms
 from harness.run import Run
-from harness.run_spec import RunSpec, new_id, times
+from harness.run_spec import HOURS, RunSpec, new_id, times
 from reports.matrix import worst
 from reports.read import read_result
 
@@ -49,7 +49,7 @@ OUTCOMES = ("failed", "blocked", "skipped", "not-applicable", "passed", "missing
     type=click.FloatRange(0, 24),
     default=0.0,
     metavar="HOURS",
-    help="Let the workload stand that long when the verdict is not compliant.",
+    help="Let the workload stand, if something did not pass, until so long after the run began.",
 )
 @click.option(
     "--waivers", "waiver_file", type=click.Path(path_type=Path), help="File of granted exceptions."
@@ -94,7 +94,7 @@ def run_command(
     for name in names:
         platforms.get(name)
     layers = sorted({source.file.resolve() for source in platforms.sources.values()})
-    now, started, expires = times()
+    now, started, expires = times(keep_on_failure or HOURS)
     spec = RunSpec(
         id=new_id(now),
         platforms=list(dict.fromkeys(names)),
@@ -156,7 +156,7 @@ def rerun_command(folder: Path, only: str, results: Path) -> int:
     if not repeat:
         click.echo(f"nothing to repeat: no check of {folder} is {only.replace(',', ' or ')}")
         return 0
-    now, started, expires = times()
+    now, started, expires = times(parent.keep_on_failure or HOURS)
     spec = parent.model_copy(
         update={
             "id": new_id(now),

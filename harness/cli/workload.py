@@ -14,6 +14,7 @@ from harness.cli.workload_options import RESULTS, interruptible, parameters, run
 from harness.config import read_platforms
 from harness.keys import public_key, run_key
 from harness.run_spec import new_id, times
+from provisioner.budget import HOUR, shown
 from provisioner.driver import Driver, Owner
 from provisioner.executor import Executor, Happening, OpenShell
 from provisioner.ledger import Ledger
@@ -89,7 +90,7 @@ def plan_command(
 @RESULTS
 @click.option("--run", "run_id", default="", help="Run to go on with. [default: a new one]")
 @click.option("--jobs", type=click.IntRange(0), default=0, help="Threads; 0 is as many as useful.")
-@click.option("--hours", type=click.FloatRange(0.1, 240), default=6.0, show_default=True,
+@click.option("--hours", type=click.FloatRange(0.01, 240), default=6.0, show_default=True,
               help="After so many hours anybody may reap it.")  # fmt: skip
 def apply_command(
     workload: str,
@@ -128,6 +129,11 @@ def apply_command(
         )
         plan = _planned(loaded, configs, drivers, inputs)
         if plan is None:
+            return 2
+        if plan.wall_s is not None and hours * HOUR > plan.wall_s:
+            click.echo(
+                f"unmet: --hours {hours:g}: the budget allows {shown(plan.wall_s)}", err=True
+            )
             return 2
         click.echo(f"run {run}: {len(plan.nodes)} steps on {', '.join(plan.platforms)}")
         with Ledger(file, run, expires=expires) as ledger, interruptible(cancel, folder, files):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
+from provisioner.budget import CURRENCY
 from provisioner.driver import Description, Offer
 from provisioner.drivers.fake.cloud import Cloud
 from provisioner.drivers.fake.rules import TAG_VALUE_CHARS, TAGS, USER_DATA_BYTES
@@ -113,5 +114,9 @@ def describe_cloud(cloud: Cloud, available: frozenset[str]) -> Description:
         zones=("zone-a",),
         limits=limits,
         versions={"api": "fake/1"},
-        facts={"defects": sorted(cloud.defects), "at_most_once": settings.tokens},
+        facts={
+            "defects": sorted(cloud.defects),
+            "at_most_once": settings.tokens,
+            CURRENCY: settings.currency,
+        },
     )

@@ -29,6 +29,7 @@ class Settings(BaseModel):
         tokens: whether the cloud honours at-most-once tokens (EC2 does, nova does not).
         quotas, capacity: kind to the number at which Quota, and Capacity, is raised.
         rate: calls a second before Throttled; 0 is no limit.
+        currency: what prices are in; empty is a platform that tells none.
         skew_s: how far the machines' clocks, and the API's, are off the truth.
         fails: kinds whose resources end up failed.
         jobs: kind to how many may be made at the same time; 0 is any.
@@ -57,6 +58,7 @@ class Settings(BaseModel):
     quotas: dict[str, int] = Field(default_factory=dict)
     capacity: dict[str, int] = Field(default_factory=dict)
     rate: float = 0.0
+    currency: str = "USD"
     skew_s: float = 0.0
     fails: list[str] = Field(default_factory=list)
     jobs: dict[str, int] = Field(default_factory=dict)
