@@ -98,6 +98,8 @@ def decode_yaml(text: str, source: str) -> object:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}" if mark else ""
+        if "nesting depth" in str(error.problem):  # newer libyaml has a limit of its own
+            raise BadDocument(source, where, _too_deep()) from None
         raise BadDocument(source, where, f"not YAML: {error.problem}") from None
     except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
         problem = "a number of too many digits" if "digits" in str(error) else str(error)
