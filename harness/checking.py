@@ -1,7 +1,12 @@
-"""Runs the suites against one platform in a pytest of their own, and follows its records."""
+"""Runs the suites against one platform in pytests of their own, and follows their records.
+
+There are two of them side by side: one asks the API and looks at members that stand, the other
+has machines made that it stops, starts and destroys. They share nothing but the platform.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import json
@@ -10,17 +15,19 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from harness.plugin import LANES
 from harness.session import Session
 from provisioner.waiting import Cancel
 
 PRCTL = ctypes.CDLL(None).prctl  # loaded before any fork
 POLL_S = 0.2
+NOTHING = 5  # pytest's exit code when it had no test
 GRACE_S = 180.0  # clean-up of what the checks made, after an interrupt
 
 # No other plugin is loaded: what is installed beside us must not change a run. It also spares
@@ -93,45 +100,62 @@ def check(
 ) -> Checked:
     """Run the suites, telling each record as it is written.
 
-    Once *cancel* is requested, pytest is interrupted, so that it removes what its checks made;
-    after three minutes it is killed and the ledger is left for ``reap``.
+    Once *cancel* is requested, each pytest is interrupted, so that it removes what its checks
+    made; after three minutes it is killed and its ledger is left for ``reap``.
     """
-    session_file = folder / "session.json"
-    session.save(session_file)
     session.checks.touch()
+    lanes = [_started(folder, session, lane) for lane in LANES]
+    interrupted = False
+
+    def kill() -> None:
+        for lane in lanes:
+            lane.process.kill()
+
+    killer = threading.Timer(GRACE_S, kill)
+    for record in _follow(session.checks, [lane.process for lane in lanes]):
+        if record is not None:
+            tell(record)
+        if cancel.requested and not interrupted:
+            interrupted = any(lane.process.poll() is None for lane in lanes)
+            for lane in lanes:
+                lane.process.send_signal(signal.SIGINT)
+            killer.start()
+    killer.cancel()
+    reason = cancel.reason if interrupted else _why(lanes)
+    return Checked(records=tuple(read_records(session.checks)), complete=not reason, reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lane:
+    """One pytest at work, and what it prints."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+def _started(folder: Path, session: Session, lane: str) -> _Lane:
+    """A pytest that runs the checks of *lane*; it has a ledger of its own."""
+    file = folder / f"session-{lane}.json"
+    ledger = session.ledger.with_name(f"{session.ledger.stem}.{lane}.jsonl")
+    replace(session, lane=lane, ledger=ledger).save(file)
     environment = {
         **os.environ,
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
     }
     environment.pop("PYTEST_ADDOPTS", None)
-    with (folder / "pytest.log").open("ab") as log:
+    log = folder / f"pytest-{lane}.log"
+    with log.open("ab") as stream:
         process = subprocess.Popen(
-            command(folder, session_file),
-            stdout=log,
+            command(folder, file),
+            stdout=stream,
             stderr=subprocess.STDOUT,
             cwd=folder,
             env=environment,
             start_new_session=True,  # Ctrl-C reaches us first; we pass it on
             preexec_fn=_end_with_parent,
         )
-    interrupted = False
-    killer: threading.Timer | None = None
-    for record in _follow(session.checks, process):
-        if record is not None:
-            tell(record)
-        if cancel.requested and not interrupted and process.poll() is None:
-            interrupted = True
-            process.send_signal(signal.SIGINT)
-            killer = threading.Timer(GRACE_S, process.kill)
-            killer.start()
-    if killer is not None:
-        killer.cancel()
-    return Checked(
-        records=tuple(read_records(session.checks)),
-        complete=process.returncode in (0, 1) and not interrupted,
-        reason=cancel.reason if interrupted else _why(process.returncode, folder),
-    )
+    return _Lane(process=process, log=log)
 
 
 def _end_with_parent() -> None:
@@ -154,31 +178,34 @@ def read_records(file: Path) -> list[dict[str, Any]]:
     return records
 
 
-def _follow(file: Path, process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any] | None]:
-    """Each new record, and None now and then, until the process has ended."""
+def _follow(
+    file: Path, processes: Sequence[subprocess.Popen[bytes]]
+) -> Iterator[dict[str, Any] | None]:
+    """Each new record, and None now and then, until all of the processes have ended."""
     with file.open("rb") as stream:
         rest = b""
-        ended = False
         while True:
-            ended = process.poll() is not None
+            alive = [process for process in processes if process.poll() is None]
             rest += stream.read()
             *lines, rest = rest.split(b"\n")
             for line in lines:
                 if line.strip():
                     yield json.loads(line)
-            if ended:
+            if not alive:
                 return
             yield None
-            try:
-                process.wait(POLL_S)
-            except subprocess.TimeoutExpired:
-                continue
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                alive[0].wait(POLL_S)
 
 
-def _why(code: int, folder: Path) -> str:
+def _why(lanes: Sequence[_Lane]) -> str:
     """Why the checking did not come to its end; empty if it did."""
-    if code in (0, 1):
-        return ""
-    reasons = {2: "interrupted", 3: "internal error", 4: "usage error", 5: "no check was selected"}
-    reason = reasons.get(code, f"ended by signal {-code}" if code < 0 else f"exit code {code}")
-    return f"checking stopped: {reason}; see {folder / 'pytest.log'}"
+    codes = {lane.process.returncode: lane.log for lane in lanes}
+    if codes.keys() == {NOTHING}:
+        return f"checking stopped: no check was selected; see {lanes[0].log}"
+    for code, log in codes.items():
+        if code not in (0, 1, NOTHING):
+            reasons = {2: "interrupted", 3: "internal error", 4: "usage error"}
+            reason = f"ended by signal {-code}" if code < 0 else f"exit code {code}"
+            return f"checking stopped: {reasons.get(code, reason)}; see {log}"
+    return ""

@@ -30,6 +30,8 @@ from reports.result import (
     WorkloadRecord,
 )
 
+SELECTED = "only selected checks ran"
+
 
 @dataclass(slots=True, kw_only=True)
 class PlatformRun:
@@ -96,6 +98,9 @@ class PlatformRun:
         standing.stand_up()
         if self.cancel.requested:
             return self._stopped()
+        select = self._remaining(standing)
+        if self._kept() and not select:
+            return self._whole(Checked(records=self._kept(), complete=True))
         self.events.tell(name, "phase", "checking")
         session = Session(
             run=self.spec.id,
@@ -105,16 +110,18 @@ class PlatformRun:
             lease=standing.lease,
             ledger=self.folder.parent / f"ledger-checks-{name}.jsonl",
             checks=self.folder / "checks.jsonl",
-            select=self._remaining(standing),
+            select=select,
             seed=self.spec.seed,
             key=self.key,
             probe=standing.probe,
             guideline=self._guideline(),
         )
-        checked = check(self.folder, session, self._tell, self.cancel)
-        if checked.complete and self.spec.wanted(name):
-            # A part of the checks is no evidence of the rest, whatever came of that part.
-            return replace(checked, complete=False, reason="only selected checks ran")
+        return self._whole(check(self.folder, session, self._tell, self.cancel))
+
+    def _whole(self, checked: Checked) -> Checked:
+        """A part of the checks is no evidence of the rest, whatever came of that part."""
+        if checked.complete and self.spec.wanted(self.config.name):
+            return replace(checked, complete=False, reason=SELECTED)
         return checked
 
     def _guideline(self) -> str:

@@ -15,6 +15,8 @@ import pytest
 from harness.stash import CURRENT, JOURNAL, MASKER, OPENED, SESSION
 
 COSTS = ("api", "shared", "own")
+# what runs side by side: what only looks, and what has machines of its own and does them harm
+LANES = {"looking": ("api", "shared"), "handling": ("own",)}
 CHECK: pytest.StashKey[tuple[str, tuple[str, ...]]] = pytest.StashKey()
 
 
@@ -68,12 +70,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     session = config.stash.get(SESSION, None)
     if session is None:
         return
-    chosen = set(session.select)
+    chosen, costs = set(session.select), LANES.get(session.lane, COSTS)
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     for item in items:
         check = check_of(item)
-        if check is not None and (not chosen or check[0] in chosen):
+        wanted = COSTS[_cost(item)[0]] in costs
+        if wanted and check is not None and (not chosen or check[0] in chosen):
             item.stash[CHECK] = check
             kept.append(item)
         else:

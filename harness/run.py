@@ -21,7 +21,7 @@ from harness.events import Events
 from harness.keys import run_key
 from harness.mask import Masker
 from harness.outcome import catalogue, program_for, settle, write_page
-from harness.platform_run import PlatformRun
+from harness.platform_run import SELECTED, PlatformRun
 from harness.progress import Progress
 from harness.run_spec import RunSpec
 from harness.standing import Standing
@@ -64,11 +64,7 @@ class Run:
         stops the others.
         """
         configs = {name: self.platforms.get(name) for name in self.spec.platforms}
-        todo = {
-            name: config
-            for name, config in configs.items()
-            if not (self.folder / name / "result.json").exists()
-        }
+        todo = {name: config for name, config in configs.items() if not self._ended(name)}
         self.folder.mkdir(parents=True, exist_ok=self.resumed)
         key = run_key(self.folder)
         masker = Masker([*self.platforms.secrets, key.read_text(encoding="utf-8")])
@@ -81,6 +77,8 @@ class Run:
                 if not self.resumed:
                     shutil.rmtree(self.folder)  # nothing was created; leave no half a run
                 raise
+            for name in todo:
+                self._set_aside(self.folder / name)
             self._keep_orders()
             self.console.print(
                 f"run {self.spec.id}: {', '.join(configs)} against {self.guideline.id},"
@@ -90,6 +88,20 @@ class Run:
             with self._interruptible(), self._within_budget(runs), progress:
                 self._side_by_side(runs)
         return self._tell(list(configs))
+
+    def _ended(self, name: str) -> bool:
+        """Whether a platform came to its end before; what was stopped on the way goes on."""
+        if not (self.folder / name / "result.json").exists():
+            return False
+        result = read_result(self.folder / name)
+        return result.complete or result.incomplete == SELECTED
+
+    def _set_aside(self, folder: Path) -> None:
+        """Documents of a platform that was stopped keep their content, under another name."""
+        number = 1 + sum(1 for _ in folder.glob("stopped-*.result.json"))
+        for name in ("result.json", "verdict.json", "junit.xml"):
+            if (folder / name).exists():
+                (folder / name).rename(folder / f"stopped-{number}.{name}")
 
     def _keep_orders(self) -> None:
         """Write down what the run is to do, and keep the waivers as they are now."""

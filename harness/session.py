@@ -25,6 +25,7 @@ class Session:
         key: the run's private SSH key file.
         probe: the probe's file, installed in every machine that is checked.
         guideline: id or file of the guideline, for what is said of the checks.
+        lane: which part of the checks this process runs (``plugin.LANES``); empty means all.
     """
 
     run: str
@@ -39,6 +40,7 @@ class Session:
     key: Path
     probe: Path
     guideline: str = ""
+    lane: str = ""
 
     @classmethod
     def load(cls, file: Path) -> Self:

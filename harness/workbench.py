@@ -71,6 +71,8 @@ class Workbench:
         Raises:
             PlatformError: it could not be made, or nobody gets in within the patience for boot.
         """
+        if with_key:
+            fields["key"] = self._bench.key(f"bench-{self._session.lane or 'all'}")
         member = self._bench.machine(
             name, MachineSpec(**fields), volume_gib=volume_gib, with_key=with_key
         )

@@ -270,7 +270,8 @@ class _Work:
         handle, state = executor._creation.create(
             place, step, self.handles, known, lambda what, detail: executor.tell(node, what, detail)
         )
-        if ref.kind is Kind.MACHINE and (known is None or known.handle != handle):
+        kept = known is not None and known.open and known.handle == handle
+        if ref.kind is Kind.MACHINE and not kept:
             executor.ledger.forget_steps(ref.name)
         self.handles[ref], self.states[ref] = handle, state
         if ref.kind is Kind.MACHINE and executor.shell is not None and state.access is not None:

@@ -46,7 +46,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Run:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         patch.setenv("XDG_STATE_HOME", str(place / "state"))
-        done = interop("run", "-p", "good", "--select", FEW)
+        done = interop("run", "-p", "good", "--select", f"{FEW},net-05")
     return Run(done=done, folder=only_run(place))
 
 
@@ -75,6 +75,15 @@ def test_a_part_of_the_checks_is_never_compliant(good: Run) -> None:
     assert good.done.returncode == 3, good.done.stdout + good.done.stderr
     assert {check["outcome"] for check in result["checks"]} == {"passed"}
     assert result["incomplete"] == "only selected checks ran"
+
+
+def test_what_looks_and_what_handles_run_side_by_side(good: Run) -> None:
+    """Each check once, in one of two processes, each with a ledger of its own."""
+    ids = [check["id"] for check in document(good.folder, "good")["checks"]]
+    ledgers = [file.name for file in sorted(good.folder.glob("ledger-checks-*"))]
+
+    assert sorted(ids) == sorted([*FEW.split(","), "net-05"])
+    assert ledgers == [f"ledger-checks-good.{lane}.jsonl" for lane in ("handling", "looking")]
 
 
 def test_what_was_created_is_gone_and_counted(good: Run) -> None:
@@ -213,6 +222,36 @@ def test_resume_goes_on_where_the_run_stopped(place: Path) -> None:
     assert done.returncode == 3, done.stdout + done.stderr
     assert {check["id"] for check in result["checks"]} == set(FEW.split(","))
     assert result["census"]["leaks"] == []
+
+
+def test_resume_goes_on_after_an_interrupt(place: Path) -> None:
+    write(place, slow={"kind": "fake", "latency": {"machine": [2, 3]}})
+    process = start("run", "-p", "slow", "--select", FEW)
+    wait_for(lambda: place.glob("results/*/ledger-*.jsonl"), '"created"')
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    folder = only_run(place)
+    stopped = document(folder, "slow")
+
+    done = interop("resume", str(folder))
+
+    result = document(folder, "slow")
+    assert (stopped["incomplete"], stopped["checks"]) == ("interrupted", [])
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert {check["id"] for check in result["checks"]} == set(FEW.split(","))
+    assert result["incomplete"] == "only selected checks ran"
+    assert document(folder, "slow", "stopped-1.result") == stopped
+
+
+def test_resume_has_nothing_to_check_where_everything_was(good: Run) -> None:
+    (good.folder / "good" / "result.json").unlink()
+    before = (good.folder / "good" / "checks.jsonl").read_bytes()
+
+    done = interop("resume", str(good.folder))
+
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert (good.folder / "good" / "checks.jsonl").read_bytes() == before
+    assert document(good.folder, "good")["incomplete"] == "only selected checks ran"
 
 
 def test_rerun_repeats_only_what_did_not_pass(place: Path) -> None:
