@@ -74,9 +74,13 @@ def test_members_of_a_group_need_a_rule_too(
 @pytest.mark.check("fw-03", needs=("machine", "firewall"))
 @pytest.mark.cost("own")
 def test_a_rule_takes_effect_in_time(
-    wall: Wall, patience: Patience, observe: Observe, not_applicable: NotApplicable
+    subject: Subject,
+    wall: Wall,
+    patience: Patience,
+    observe: Observe,
+    not_applicable: NotApplicable,
 ) -> None:
-    """A rule opens a port in time, and taking it away shuts the port in time."""
+    """A rule opens a port in time, and taking it away shuts it in time; what flows may go on."""
     seen = wall.record()
     if seen.changeable:
         not_applicable(f"rules of a firewall that exists cannot be changed: {seen.changeable}")
@@ -95,3 +99,5 @@ def test_a_rule_takes_effect_in_time(
         expected="open",
         actual=seen.opened,
     )
+    if seen.flow:
+        observed_as_declared(subject, observe, "existing-flow-without-rule", seen.flow)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,10 +11,12 @@ from provisioner.driver import Handle
 from provisioner.errors import Lost, PlatformError, Unsupported
 from provisioner.features import Rules
 from provisioner.resources import FirewallSpec, Kind, MachineSpec, Ref, Rule
+from suites.fw.flow import still_flows
 from suites.seams import Bench, Inside, Members, Patience, Subject
 from suites.waits import Stopwatch, until
 
 NAME = "walled"
+HARNESS = "the harness"
 KNOCK_S = 3.0  # a machine that lets us in answers at once; as the probe's own limit
 PORT = 22
 LET_IN = Rule(source="any", protocol="tcp", first_port=PORT, last_port=PORT)
@@ -31,6 +34,7 @@ class Walled:
     first_open: str = ""  # after the first rule, however long the machine took to boot
     closed: str = ""
     closed_after: float = 0.0
+    flow: str = ""  # what a connection made before does then; empty where none could be held
     opened: str = ""
     opened_after: float = 0.0
 
@@ -86,10 +90,14 @@ class Wall:
             return walled
         rules.allow(LET_IN)
         walled.first_open = until(knock, lambda seen: seen == "open", self._patience("boot"))
+        held = self._hold(address) if seen_from == HARNESS else None
         rules.revoke(LET_IN)
         clock = Stopwatch()
         walled.closed = until(knock, lambda seen: seen not in OPEN, self._patience("rule"))
         walled.closed_after = clock.seconds
+        if held is not None:
+            with held:
+                walled.flow = still_flows(held)
         rules.allow(LET_IN)
         clock = Stopwatch()
         walled.opened = until(knock, lambda seen: seen in OPEN, self._patience("rule"))
@@ -101,9 +109,16 @@ class Wall:
         near = self._members[0]
         if near.state.access is not None and near.state.access.how == "ssh":
             address = addresses.get("public") or addresses["private"]
-            return address, "the harness", lambda: self._dial(address)
+            return address, HARNESS, lambda: self._dial(address)
         address = addresses.get("private") or addresses["public"]
         return address, near.name, lambda: self._from(near, address)
+
+    def _hold(self, address: str) -> socket.socket | None:
+        """A connection to the machine, if it lets us in."""
+        try:
+            return self._subject.dial(address, PORT, KNOCK_S)
+        except OSError:
+            return None
 
     def _dial(self, address: str) -> str:
         try:

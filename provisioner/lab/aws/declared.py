@@ -29,5 +29,6 @@ DECLARED: dict[str, Any] = {
     "guest": {"t3": "container", "t3a": "qemu"},
     "public-address-at": "translated",
     "metadata-token": "optional",
+    "existing-flow-without-rule": "goes on",
     "notes": list(NOTES),
 }
