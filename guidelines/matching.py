@@ -120,9 +120,9 @@ class RecordIndex:
             records = tuple(self._by_id[identifier])
             names = {record.name for record in records}
             doubt = ambiguities.of_id(identifier)
-            # Of several tests that all failed, whichever is meant has failed.
-            failed = all(record.status is Status.FAILED for record in records)
-            if not doubt and (len(names) == 1 or failed):
+            if not doubt and len(names) > 1:
+                records = _at_best(records)
+            if not doubt and records:
                 return Match(outcomes=records, by="id")
             doubts.append(doubt or f"the id {identifier} is borne by {len(names)} different tests")
         covering = self._fixture_of((check.id, *check.aliases))
@@ -153,6 +153,18 @@ class RecordIndex:
                 if failed:
                     return tuple(failed)
         return ()
+
+
+def _at_best(records: Sequence[Outcome]) -> tuple[Outcome, ...]:
+    """Of several tests, what holds whichever is meant: none passed, at best one was skipped.
+
+    Empty where one of them may have passed or could not be told.
+    """
+    found = {record.status for record in records}
+    if not found <= {Status.SKIPPED, Status.FAILED}:
+        return ()
+    best = Status.SKIPPED if Status.SKIPPED in found else Status.FAILED
+    return tuple(record for record in records if record.status is best)
 
 
 def _identifier(check: CheckDef) -> str | None:

@@ -98,6 +98,15 @@ def test_an_id_borne_by_two_tests_of_the_run_finds_neither() -> None:
     assert states(found) == {"t.C.new": State.MISSING}
 
 
+def test_of_two_tests_of_one_id_that_did_not_pass_at_best_one_was_skipped() -> None:
+    """Found by hypothesis: a further failure made a skipped test unknown, so the verdict better."""
+    skipped = outcome("t.C.old", ID, Status.SKIPPED)
+    failed = outcome("t.C.other", ID, Status.FAILED)
+
+    for run, state in (((skipped, failed), State.SKIPPED), ((failed,), State.FAILED)):
+        assert states(verdict({"t.C.a": {"idempotent_id": f"id-{ID}"}}, *run)) == {"t.C.a": state}
+
+
 def test_an_alias_that_is_another_tests_name_does_not_count() -> None:
     tests: dict[str, dict[str, Any]] = {
         "t.C.a": {"aliases": ["t.C.b"], "idempotent_id": f"id-{ID}"},
