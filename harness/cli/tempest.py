@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import tempfile
 import time
 from collections import Counter
@@ -51,7 +52,8 @@ def tempest_command() -> None:
     "others",
     multiple=True,
     metavar="CLOUD",
-    help="More entries of clouds.yaml whose users the tests may act as; no administrators.",
+    help="More entries of clouds.yaml whose users the tests may act as; no administrators. By"
+    " default the platform's own `tenants`.",
 )
 @click.option("--admin", metavar="CLOUD", help="Let tests make their own users, as this one.")
 @click.option("--concurrency", type=click.IntRange(1, 64), default=2, show_default=True)
@@ -92,12 +94,16 @@ def run_command(
     users, cloud, manager = _cloud(platform, others, admin)
     features, declared = _described(platform)
     say = _say(form)
+    if len(users) == 1 and manager is None:
+        say("one user only: tests that act as two will fail; name more with --as, or as tenants")
     venv = install(Images(progress=say), say)
     about = f"Tempest {version(venv)}"
     run = f"tempest-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     folder = results / run / name
     folder.mkdir(parents=True)
     with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):  # leave in order, also in the background
+            stack.callback(signal.signal, number, signal.signal(number, _leave))
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="interop-tempest-"))
         workspace = Workspace(venv=venv, folder=Path(scratch))
         made = sections(cloud, features, declared, folder=workspace.folder, admin=manager)
@@ -145,7 +151,8 @@ def _cloud(platform: PlatformConfig, others: tuple[str, ...], admin: str | None)
     file = platform.settings.get("config_file")
     cloud = str(platform.settings.get("cloud", ""))
     clouds = Clouds(Path(file) if file else None, str(platform.settings.get("region", "")))
-    users = {entry: clouds.user(entry) for entry in (cloud, *others)}
+    acting = dict.fromkeys((cloud, *(others or platform.settings.get("tenants", ()))))
+    users = {entry: clouds.user(entry) for entry in acting}
     return users, clouds.look(cloud), clouds.user(admin) if admin else None
 
 
@@ -176,6 +183,10 @@ def _selected(known: list[str], checks: list[Any], only: str | None) -> Selectio
     if not selection.tests:
         raise BadRequest("none of the required tests is in this Tempest")
     return selection
+
+
+def _leave(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)
 
 
 class _Progress:

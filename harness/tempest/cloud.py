@@ -187,12 +187,18 @@ def _images(connection: Connection) -> list[Any]:
 
 
 def _flavors(connection: Connection, image: Any) -> Sequence[Any]:
+    """Those that the image fits on, the smallest first; then what it can be resized to.
+
+    Flavors of other extra specs may be of other hosts or hypervisors, so they come last.
+    """
     fitting = [
         flavor
         for flavor in connection.compute.flavors()
         if flavor.ram >= (image.min_ram or 0) and flavor.disk >= (image.min_disk or 0)
     ]
-    return sorted(fitting, key=lambda flavor: (flavor.vcpus, flavor.ram, flavor.disk, flavor.name))
+    fitting.sort(key=lambda flavor: (flavor.vcpus, flavor.ram, flavor.disk, flavor.name))
+    alike = fitting[0].extra_specs if fitting else None
+    return sorted(fitting, key=lambda flavor: flavor.extra_specs != alike)
 
 
 def _external(connection: Connection) -> Any:

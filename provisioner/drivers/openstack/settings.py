@@ -23,6 +23,7 @@ class Settings(BaseModel):
     Attributes:
         cloud: name in clouds.yaml; empty means ``OS_CLOUD``, or ``OS_*`` alone.
         config_file: that clouds.yaml, if not one of the usual places.
+        tenants: more names in that clouds.yaml, users of other projects, whom tests may act as.
         region: region, where the cloud has several.
         zone: availability zone of machines; empty leaves it to the cloud.
         volume_zone: availability zone of volumes; empty leaves it to the cloud.
@@ -45,6 +46,7 @@ class Settings(BaseModel):
 
     cloud: str = ""
     config_file: Path | None = None
+    tenants: tuple[str, ...] = ()
     region: str = ""
     zone: str = ""
     volume_zone: str = ""

@@ -84,6 +84,7 @@ def entry(place: Place) -> dict[str, Any]:
         "emulator": True,
         "cloud": clouds.MEMBER_CLOUD,
         "config_file": str(place.folder / "clouds.yaml"),
+        "tenants": [name for name in clouds.ENTRIES if name != clouds.MEMBER_CLOUD],
         "harness_address": f"{OUTSIDE_GATEWAY}/32",
         "limits": {"visibility_s": 0.5},  # the API is consistent at once
         "reach": {"broker": str(place.space.broker_socket)},
