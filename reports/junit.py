@@ -77,7 +77,8 @@ def _suite(root: Element, subject: Subject, items: Sequence[Entry]) -> None:
     for name, value in _properties(subject):
         SubElement(properties, "property", name=name, value=clean(value))
     for entry, tag in zip(items, tags, strict=True):
-        _case(suite, entry, tag)
+        again = subject.again(entry.id) if entry.records else ""
+        _case(suite, entry, tag, again)
 
 
 def _properties(subject: Subject) -> list[tuple[str, str]]:
@@ -96,8 +97,8 @@ def _properties(subject: Subject) -> list[tuple[str, str]]:
     return [(name, value) for name, value in told if value]
 
 
-def _case(suite: Element, entry: Entry, tag: Tag) -> None:
-    """One check; its id is the name, so that a judge can match it."""
+def _case(suite: Element, entry: Entry, tag: Tag, again: str) -> None:
+    """One check; its id is the name, so that a judge can match it. *again* is how to repeat it."""
     test = next((record.test for record in entry.records if record.test), entry.topic)
     case = SubElement(
         suite, "testcase", classname=clean(test), name=clean(entry.id), time=f"{entry.seconds:.3f}"
@@ -111,7 +112,8 @@ def _case(suite: Element, entry: Entry, tag: Tag) -> None:
     elif tag:
         kind = "requirement" if entry.state == "failed" else entry.state
         child = SubElement(case, tag, message=first_line(reason) or entry.state, type=kind)
-        child.text = "\n".join(part for part in (reason, clean(entry.evidence)) if part)
+        repeat = f"to repeat it: {clean(again)}" if again else ""
+        child.text = "\n".join(part for part in (reason, clean(entry.evidence), repeat) if part)
     facts = [fact for record in entry.records for fact in record.facts]
     if facts:
         lines = (f"{fact.member or '-'} {fact.name} = {fact.value!r}" for fact in facts)

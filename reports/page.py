@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from reports.matrix import CHAPTERS, Matrix, Row, matrix, show
+from reports.reproduce import reproduce
 from reports.result import Result
 from reports.timeline import timeline
 from reports.verdict import VerdictDocument
@@ -68,9 +69,18 @@ def render(
             chapters=_chapters(table),
             timelines={r.platform.name: timeline(r.timings) for r in results},
             levels=LEVELS,
+            again={r.platform.name: _again(r) for r in results},
             totals={r.platform.name: _totals(r) for r in results},
         )
     )
+
+
+def _again(result: Result) -> dict[str, str]:
+    """The command that does each check again, by its id."""
+    stood = result.workload.name if result.workload else ""
+    name, seed = result.platform.name, result.suite.seed
+    ids = {check.id for check in result.checks}
+    return {id_: reproduce(name, [id_], seed=seed, workload=stood) for id_ in ids}
 
 
 def _chapters(table: Matrix) -> list[tuple[str, str, list[Row]]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reports.matrix import worst
+from reports.reproduce import reproduce
 from reports.result import CheckRecord, Result, TimingRecord
 from reports.verdict import VerdictDocument
 
@@ -82,7 +83,9 @@ class Subject:
         complete: whether the run came to its end; if not, ``incomplete`` says why.
         tool, tool_version: what made the result.
         suite: digest of the checks that ran; empty if unknown.
+        seed: of the examples that the run generated; ``None`` if unknown.
         workload: digest of what stood; empty if unknown.
+        stood: name of what stood; empty if unknown.
         records: every execution of a check, in the order of the document.
         timings: the steps of provisioning.
         features: what the platform's description offers, and ``absent`` what not, with the reason.
@@ -107,7 +110,9 @@ class Subject:
     tool: str = ""
     tool_version: str = ""
     suite: str = ""
+    seed: int | None = None
     workload: str = ""
+    stood: str = ""
     records: tuple[CheckRecord, ...] = ()
     timings: tuple[TimingRecord, ...] = ()
     features: tuple[str, ...] = ()
@@ -119,6 +124,12 @@ class Subject:
     source: str = ""
     digest: str = ""
     judgement: Judgement | None = None
+
+    def again(self, *checks: str) -> str:
+        """The command that does *checks* again; empty for a result that another tool made."""
+        if self.seed is None:
+            return ""
+        return reproduce(self.platform, checks, seed=self.seed, workload=self.stood)
 
 
 def subject_of(result: Result, *, source: str = "", digest: str = "") -> Subject:
@@ -138,7 +149,9 @@ def subject_of(result: Result, *, source: str = "", digest: str = "") -> Subject
         tool=result.tool.name,
         tool_version=result.tool.version,
         suite=result.suite.digest,
+        seed=result.suite.seed,
         workload="" if result.workload is None else result.workload.digest,
+        stood="" if result.workload is None else result.workload.name,
         records=tuple(result.checks),
         timings=tuple(result.timings),
         features=tuple(platform.features),

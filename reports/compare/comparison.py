@@ -15,10 +15,11 @@ from reports.compare.claims import Claim, claims
 from reports.compare.debt import Debt, debts
 from reports.compare.guards import Objection, objections
 from reports.compare.levels import SetLevel, set_level
-from reports.compare.regressions import Changes, changes
+from reports.compare.regressions import Changes, Kind, changes
 from reports.compare.score import Score, scores
 from reports.compare.table import Row, rows
 from reports.matrix import FactRow, fact_rows
+from reports.reproduce import reproduce
 from reports.subject import About, Subject
 
 SCHEMA: Literal["interop.comparison/1"] = "interop.comparison/1"
@@ -102,6 +103,15 @@ class Comparison:
     def grave(self) -> tuple[Objection, ...]:
         """The objections for which a comparison is refused."""
         return tuple(objection for objection in self.objections if objection.grave)
+
+    def again(self, kind: Kind) -> tuple[str, ...]:
+        """The commands that repeat the checks whose change is of *kind*, one a member of ours."""
+        checks: dict[str, list[str]] = {}
+        for change in self.changes.of(kind):
+            checks.setdefault(change.member, []).append(change.check)
+        ours = {member.label: member.platform for member in self.members if member.suite}
+        lines = (reproduce(ours[label], ids) for label, ids in checks.items() if label in ours)
+        return tuple(line for line in lines if line)
 
     @property
     def different(self) -> tuple[Row, ...]:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from reports.compare.comparison import Comparison
 from reports.compare.grouped import disagrees, groups, shared, some
+from reports.compare.regressions import KINDS, Kind
 from reports.compare.topics import TOPICS
 from reports.page import MARKS
 from reports.terminal import STYLES
@@ -132,7 +133,7 @@ def _changes(comparison: Comparison) -> Iterator[Table]:
         return
     rows = [(f.after, f.member, f.what, f.before, "", "") for f in changes.fallen]
     titles = {"regression": "Regressions", "unknown": "Passed before, cannot be told now"}
-    for kind in ("regression", "unknown", "improvement", "change"):
+    for kind in KINDS:
         rows += [
             (c.after, c.member, f"{c.check} {c.title}", c.before, c.reason, c.evidence)
             for c in changes.of(kind)
@@ -140,7 +141,7 @@ def _changes(comparison: Comparison) -> Iterator[Table]:
         if rows or kind == "regression":
             yield Table(
                 title=titles.get(kind, f"{kind.capitalize()}s"),
-                note="" if rows else "nothing got worse",
+                note=_note(comparison, kind) if rows else "nothing got worse",
                 columns=("now", "result", "what", "before", "reason", "evidence"),
                 rows=tuple(rows),
             )
@@ -155,6 +156,12 @@ def _changes(comparison: Comparison) -> Iterator[Table]:
         )
     if changes.alone:
         yield Table(title="Without a baseline", note=", ".join(changes.alone))
+
+
+def _note(comparison: Comparison, kind: Kind) -> str:
+    """How to see it again; an improvement needs no second look."""
+    lines = comparison.again(kind) if kind in ("regression", "unknown") else ()
+    return f"to repeat: {'; '.join(lines)}" if lines else ""
 
 
 def _differences(comparison: Comparison) -> Iterator[Table]:

@@ -50,7 +50,9 @@ def github(subjects: Sequence[Subject], about: Mapping[str, About]) -> str:
                 else "warning"
             )
             title = f"{entry.id} {entry.state} on {subject.label}"
-            text = "\n".join(part for part in (entry.title, entry.reason) if part)
+            again = subject.again(entry.id) if entry.records else ""
+            repeat = f"to repeat it: {again}" if again else ""
+            text = "\n".join(part for part in (entry.title, entry.reason, repeat) if part)
             lines.append(f"::{word} title={_property(title)}::{_data(text or entry.state)}")
         judgement = subject.judgement
         if judgement is not None:
@@ -109,7 +111,9 @@ def _findings(subject: Subject, items: Sequence[Entry]) -> list[str]:
         lines.append("| " + " | ".join(escape(word) for word in words) + " |")
     if len(open_) > MOST:
         lines += ["", f"and {len(open_) - MOST} more"]
-    return lines
+    ran = [entry.id for entry in open_ if entry.records]
+    again = subject.again(*ran) if ran else ""
+    return [*lines, "", "To repeat these:", "", f"    {again}"] if again else lines
 
 
 def _data(text: str) -> str:

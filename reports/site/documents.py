@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from reports.reproduce import reproduce
 from reports.result import Strict, TimingRecord
 
 SUMMARY: Literal["interop.summary/1"] = "interop.summary/1"
@@ -77,6 +78,7 @@ class Summary(Strict):
     partial: bool = False
     tool: str = ""
     suite: str = ""
+    seed: int | None = None
     workload: str = ""
     features: list[str] = Field(default_factory=list)
     absent: dict[str, str] = Field(default_factory=dict)
@@ -93,6 +95,13 @@ class Summary(Strict):
     def day(self) -> str:
         """The day on which the run ended; empty if it is not told."""
         return self.finished[:10] if DAY.match(self.finished) else ""
+
+    def again(self, *checks: str) -> str:
+        """The command that does *checks* again; empty for a result that another tool made."""
+        if self.seed is None:
+            return ""
+        stood = self.workload.partition(" ")[0]
+        return reproduce(self.platform, checks, seed=self.seed, workload=stood)
 
     def by(self, guideline: str) -> Judged | None:
         """What *guideline* says of it, if it says anything."""

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from reports.matrix import check_order
 from reports.site import charts
-from reports.site.documents import Seen
-from reports.site.history import BAD, Platform, together
+from reports.site.history import Platform, together
 from reports.site.render import drawn, dumped, page, states
+from reports.site.since import broken, moments
 
 if TYPE_CHECKING:
     from reports.site.build import Page, Site
@@ -37,6 +36,7 @@ def _page(site: Site, platform: Platform, path: str) -> str:
     judged = [(r, j) for r in platform.results if not r.partial and (j := r.by(main))][-COLUMNS:]
     columns = [(r.day, states(j.counts)) for r, j in judged]
     name = platform.name
+    bad = broken(platform)
     return site.render(
         "platform",
         path,
@@ -45,7 +45,10 @@ def _page(site: Site, platform: Platform, path: str) -> str:
         s=site.standings[name],
         main=site.main,
         guidelines=site.guidelines,
-        bad=_bad(site, platform),
+        bad=bad,
+        again=platform.current.again(*(one.check for one in bad)) if bad else "",
+        titles=site.checks,
+        moments=moments(bad),
         changes=together(changes)[:CHANGES],
         declared=[(k, v) for k, v in platform.latest.declared.items() if k != "emulator"],
         runs=[
@@ -65,22 +68,6 @@ def _page(site: Site, platform: Platform, path: str) -> str:
             charts.timeline(platform.current.timings, f"Steps of provisioning on {name}")
         ),
     )
-
-
-def _bad(site: Site, platform: Platform) -> list[tuple[str, Seen, str, str]]:
-    """Checks of the newest full run that did not pass, and the day since when."""
-    found = []
-    for id_, seen in platform.current.checks.items():
-        if seen.outcome in BAD:
-            since = platform.current.day
-            for result in reversed(platform.results):
-                old = result.checks.get(id_)
-                if old is not None and old.outcome not in BAD:
-                    break
-                since = result.day if old is not None else since
-            found.append((id_, seen, site.checks.get(id_, ""), since))
-    found.sort(key=lambda row: (row[1].outcome != "failed", check_order(row[0])))
-    return found
 
 
 def _document(site: Site, platform: Platform) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reports.matrix import check_order
 from reports.result import Result
 from reports.site.documents import OUTCOMES, GuidelineDocument, Seen, Summary, slug
+from reports.site.history import BAD
 from reports.site.render import Renderer, by_chapter, dumped, page, script
 from reports.timeline import timeline
 
@@ -81,6 +82,7 @@ def result_pages(
     copies = [(f"{name}.summary.json", "summary"), (f"{name}.verdicts.json", "verdicts")]
     if result is not None:
         copies.insert(0, (f"{name}.result.json", "result as published"))
+    bad = [i for i, seen in summary.checks.items() if seen.outcome in BAD]
     used = {seen.outcome for seen in summary.checks.values()}
     yield (
         path,
@@ -94,6 +96,8 @@ def result_pages(
             outcomes=[word for word in OUTCOMES if word in used],
             bars=timeline(summary.timings) if summary.timings else None,
             copies=copies,
+            again=summary.again("CHECK"),
+            again_bad=summary.again(*bad) if bad else "",
         ),
     )
     evidence: dict[str, list[dict[str, Any]]] = {}

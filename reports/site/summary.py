@@ -46,6 +46,7 @@ def summarise(
         partial=PARTIAL in result.incomplete,
         tool=f"{result.tool.name} {result.tool.version}",
         suite=result.suite.digest,
+        seed=result.suite.seed,
         workload=f"{workload.name} {workload.version} {workload.digest}" if workload else "",
         features=platform.features,
         absent=platform.absent,

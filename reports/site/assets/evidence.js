@@ -28,6 +28,9 @@ const fill = (id, body) => withEvidence(() => {
     for (const item of record.evidence) { const more = make("details"); more.append(make("summary", item.title), make("pre", item.text)); body.append(more); }
     body.append(make("p", `${record.test}, ${record.started}`, "small dim any"));
   }
+  if (checks.dataset.again && records.some(record => record.outcome !== "passed")) {
+    const line = make("p", "To repeat it: ", "small any"); line.append(make("code", checks.dataset.again.replace("CHECK", id))); body.append(line);
+  }
   if (!records.length) body.append(make("p", "Nothing beyond the outcome was noted.", "dim"));
 });
 for (const row of checks.querySelectorAll("tbody tr[id]")) {
