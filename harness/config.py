@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,13 @@ def load_platforms(files: Sequence[Path] | None = None) -> dict[str, PlatformCon
     return dict(read_platforms(files).configs)
 
 
-def read_platforms(files: Sequence[Path] | None = None) -> Platforms:
+def read_platforms(
+    files: Sequence[Path] | None = None, names: Collection[str] | None = None
+) -> Platforms:
     """Read the layers, resolve secrets, and keep where each value came from.
+
+    With *names*, only the secrets of those platforms are looked up: who uses one platform need
+    not have the credentials of all. The references of the others stay as they are written.
 
     Raises:
         BadDocument: a file is missing or wrong; the path of the key is in the message.
@@ -94,7 +99,10 @@ def read_platforms(files: Sequence[Path] | None = None) -> Platforms:
         sources.update(marks)
     secrets: set[str] = set()
     configs = {
-        name: _config(name, entry, layers[-1], sources, secrets) for name, entry in merged.items()
+        name: _config(
+            name, entry, layers[-1], sources, secrets if names is None or name in names else None
+        )
+        for name, entry in merged.items()
     }
     return Platforms(configs=configs, sources=sources, secrets=frozenset(secrets))
 
@@ -168,9 +176,9 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
 
 
 def _config(
-    name: str, entry: object, file: Path, sources: Mapping[str, Source], secrets: set[str]
+    name: str, entry: object, file: Path, sources: Mapping[str, Source], secrets: set[str] | None
 ) -> PlatformConfig:
-    """One checked platform, its secrets resolved."""
+    """One checked platform; its secrets are resolved and noted, unless *secrets* is None."""
     where = str(sources[name].file) if name in sources else str(file)
     if not isinstance(entry, dict):
         raise BadDocument(where, f"platforms.{name}", "expected a mapping with the key kind")
@@ -186,11 +194,13 @@ def _config(
     declared = {"emulator": entry.get("emulator", False), **entry.get("declared", {})}
     if entry.get("private"):
         declared["private"] = entry["private"]  # names of keys that are not published
+    if secrets is not None:
+        settings = _resolve(settings, where, f"platforms.{name}", file.parent, secrets)
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
     return PlatformConfig(
         name=name,
         kind=entry["kind"],
-        settings=_resolve(settings, where, f"platforms.{name}", file.parent, secrets),
+        settings=settings,
         declared=declared,
         profile=entry.get("profile", {}),
         state=state / "interop" / name,

@@ -114,7 +114,7 @@ class Opened:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Open the platform before the first check."""
     ours = session.config.stash[SESSION]
-    platforms = read_platforms(ours.platforms)
+    platforms = read_platforms(ours.platforms, [ours.platform])
     session.config.stash[MASKER].add(platforms.secrets)
     session.config.stash[MASKER].add([ours.key.read_text(encoding="utf-8")])
     owner = Owner(run=ours.run, expires=ours.expires)

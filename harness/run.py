@@ -54,7 +54,7 @@ class Run:
         self.cancel = Cancel()
         self.interrupts = 0
         self.guideline = load_guideline(spec.guideline)
-        self.platforms = read_platforms(spec.files)
+        self.platforms = read_platforms(spec.files, spec.platforms)
         self.waivers = load_waivers(spec.waivers) if spec.waivers else ()
 
     def execute(self) -> int:

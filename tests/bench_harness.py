@@ -40,17 +40,6 @@ from provisioner.platform import open_driver
 def pytest_sessionstart(session):
     open_driver(read_platforms([Path("platforms.yaml")]).get("f")).describe()
 """
-ROUNDS = 5
-ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
-    "PYTHONPATH": ".",  # where the opener is
-    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-}
-BARE = "\n".join(f"def test_{n}():\n    assert {n} + 1 > {n}\n" for n in range(CHECKS))
-MARKED = "import pytest\n" + "\n".join(
-    f"@pytest.mark.check('x-{n:04}')\ndef test_{n}():\n    assert {n} + 1 > {n}\n"
-    for n in range(CHECKS)
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,3 +94,18 @@ def test_private_is_a_list_of_names(tmp_path: Path, private: str) -> None:
 
     with pytest.raises(BadDocument, match=r"platforms\.x\.private: expected a list of names"):
         load_platforms([file])
+
+
+def test_only_the_secrets_of_the_platforms_in_use_are_looked_up(tmp_path: Path) -> None:
+    text = (
+        "platforms:\n  x: {kind: fake, password: {cmd: [echo, s3cret]}}\n"
+        "  y: {kind: fake, password: {env: INTEROP_NOT_SET}}\n"
+    )
+    file = write(tmp_path / "p.yaml", text)
+
+    read = read_platforms([file], ["x"])
+
+    assert read.get("x").settings["password"] == "s3cret"
+    assert read.secrets == {"s3cret"}
+    with pytest.raises(BadDocument, match="INTEROP_NOT_SET is not set"):
+        read_platforms([file], ["y"])

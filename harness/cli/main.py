@@ -72,9 +72,12 @@ def main() -> None:
     except click.exceptions.Abort:
         click.echo("interop: interrupted", err=True)
         sys.exit(130)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(error.exit_code if error.exit_code != 1 else 2)
+        sys.exit(2)
+    except click.ClickException as error:
+        click.echo(f"interop: {_usage(error)}", err=True)
+        sys.exit(2)
     except Exception as error:
         line = _one_line(error)
         if line is None:
@@ -82,6 +85,13 @@ def main() -> None:
         click.echo(f"interop: {line}", err=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: click.ClickException) -> str:
+    """A wrong command line in one line, with where to read more."""
+    told = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{told}; see {context.command_path} --help" if context is not None else told
 
 
 def _one_line(error: Exception) -> str | None:

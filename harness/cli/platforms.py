@@ -32,7 +32,7 @@ def platforms_command() -> None:
 @FILES
 def list_command(files: tuple[Path, ...]) -> None:
     """List the platforms."""
-    platforms = read_platforms(files)
+    platforms = read_platforms(files, ())
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("name", "kind", "emulator", "written at"):
         table.add_column(title)
@@ -47,7 +47,7 @@ def list_command(files: tuple[Path, ...]) -> None:
 @FILES
 def explain_command(name: str, files: tuple[Path, ...]) -> None:
     """Show where each value of platform NAME was written. Values of secrets are not shown."""
-    platforms = read_platforms(files)
+    platforms = read_platforms(files, ())
     platforms.get(name)
     for path, source in platforms.sources.items():
         if path == name or path.startswith(f"{name}."):
@@ -60,7 +60,7 @@ def explain_command(name: str, files: tuple[Path, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def describe_command(name: str, files: tuple[Path, ...], as_json: bool) -> None:
     """Ask platform NAME what it offers. Creates nothing."""
-    driver = open_driver(read_platforms(files).get(name))
+    driver = open_driver(read_platforms(files, [name]).get(name))
     try:
         document = described(driver.describe())
     finally:

@@ -45,7 +45,7 @@ def reap_command(
         folder = run_folder(results, run)
         run, results = folder.name, folder.parent
     which = Selection(run=run, expired=expired, mine=mine)
-    platforms = read_platforms(files)
+    platforms = read_platforms(files, names or None)
     for name in names:
         platforms.get(name)
     with ExitStack() as stack:

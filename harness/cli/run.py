@@ -90,7 +90,7 @@ def run_command(
     if (fail_on == "regression") != bool(baselines):
         raise click.UsageError("--fail-on regression and --baseline belong together")
     check_baselines(baselines)
-    platforms = read_platforms(files)
+    platforms = read_platforms(files, names)
     for name in names:
         platforms.get(name)
     layers = sorted({source.file.resolve() for source in platforms.sources.values()})

@@ -249,7 +249,7 @@ def explained(told: Explained, platform: str) -> Iterator[str]:
 
 
 def _configs(names: tuple[str, ...], files: tuple[Path, ...]) -> dict[str, PlatformConfig]:
-    platforms = read_platforms(files)
+    platforms = read_platforms(files, names)
     return {name: platforms.get(name) for name in dict.fromkeys(names)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import time
@@ -194,7 +195,10 @@ def _complaint(state: State, name: str) -> str:
         lines = state.log(f"serve-{name}").read_text(errors="replace").strip().splitlines()
     except OSError:
         lines = []
-    return f"{lines[-1]} (logs are in {_kept(state.space)})" if lines else "without a word"
+    if not lines:
+        return "without a word"
+    told = re.sub(r"^[\w.]+: ", "", lines[-1])  # the class of an error is no news to a user
+    return f"{told} (logs are in {_kept(state.space)})"
 
 
 def _clear(space: Space, *, keep_logs: bool = False) -> list[str]:
