@@ -138,6 +138,25 @@ class BucketSpec:
     public: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSpec:
+    """One name and address that lead to the machines of a network that are ready.
+
+    ``target_port`` 0 means the same as ``port``; TCP.
+    """
+
+    network: Ref
+    port: int
+    target_port: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigSpec:
+    """Texts that the platform keeps by name."""
+
+    data: Mapping[str, str] = field(default_factory=dict)
+
+
 Spec = (
     KeySpec
     | ImageSpec
@@ -148,6 +167,8 @@ Spec = (
     | MachineSpec
     | AttachmentSpec
     | BucketSpec
+    | ServiceSpec
+    | ConfigSpec
 )
 
 

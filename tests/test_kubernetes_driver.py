@@ -14,7 +14,7 @@ from guidelines.catalog import load_guideline
 from harness.outcome import program_for
 from provisioner.driver import TAG_RUN, Owner, Status
 from provisioner.drivers.kubernetes import open_driver
-from provisioner.drivers.kubernetes.choice import quantity
+from provisioner.drivers.kubernetes.choice import Choice, quantity
 from provisioner.drivers.kubernetes.cluster import NAME, Cluster
 from provisioner.drivers.kubernetes.errors import refusal, translated
 from provisioner.drivers.kubernetes.machine import _addresses, _status
@@ -175,6 +175,48 @@ def test_what_is_no_name_is_never_asked_for(kubeconfig: str, name: str) -> None:
 )
 def test_quantities(text: str, number: float) -> None:
     assert quantity(text) == number
+
+
+class Nodes:
+    """A cluster that has nodes with these taints, and nothing else."""
+
+    platform = "k"
+    settings = Settings.model_construct(tolerate=(), node_selector={}, storage_class="")
+    namespaced = "namespaces/n"
+
+    def __init__(self, *taints: str) -> None:
+        self._items = [
+            {
+                "metadata": {"name": taint.partition(":")[0].rpartition("/")[2] or "free"},
+                "spec": {"taints": [dict(zip(("key", "effect"), taint.split(":"), strict=True))]},
+            }
+            for taint in taints
+        ]
+
+    def each(self, what: str, path: str) -> list[dict[str, Any]]:
+        return self._items if path == "/api/v1/nodes" else []
+
+    def get(self, what: str, top: str, name: str) -> dict[str, Any] | None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("taint", "counts"),
+    [
+        ("node.kubernetes.io/not-ready:NoSchedule", True),
+        ("node.kubernetes.io/unreachable:NoExecute", True),
+        ("node.kubernetes.io/disk-pressure:NoSchedule", True),
+        ("node.kubernetes.io/unschedulable:NoSchedule", False),
+        ("node-role.kubernetes.io/master:NoSchedule", False),
+        ("mine:NoExecute", False),
+        ("mine:PreferNoSchedule", True),
+    ],
+)
+def test_a_node_counts_unless_somebody_keeps_machines_off(taint: str, counts: bool) -> None:
+    """What is only its condition passes: a cluster of dead controllers has nodes all the same."""
+    cluster: Any = Nodes(taint)
+
+    assert bool(Choice(cluster).nodes()) is counts
 
 
 # -- errors ------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from provisioner.resources import (
     AddressSpec,
     AttachmentSpec,
     BucketSpec,
+    ConfigSpec,
     FirewallSpec,
     ImageSpec,
     KeySpec,
@@ -24,6 +25,7 @@ from provisioner.resources import (
     NetworkSpec,
     Ref,
     Resource,
+    ServiceSpec,
     Spec,
     Support,
     VolumeSpec,
@@ -39,8 +41,8 @@ ANY_SPEC: dict[Kind, Spec] = {
     Kind.MACHINE: MachineSpec(),
     Kind.ATTACHMENT: AttachmentSpec(machine=Ref(Kind.MACHINE, "m"), what=Ref(Kind.VOLUME, "v")),
     Kind.BUCKET: BucketSpec(),
-    Kind.SERVICE: BucketSpec(),  # no spec of its own yet
-    Kind.CONFIG: BucketSpec(),
+    Kind.SERVICE: ServiceSpec(network=Ref(Kind.NETWORK, "network"), port=80),
+    Kind.CONFIG: ConfigSpec(data={"name": "value"}),
 }
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from provisioner.driver import TAG_NAME, TAG_RUN, Handle, Status
 from provisioner.errors import BadRequest, NotFound, PlatformFault, Unsupported
 from provisioner.features import Listing, Objects
-from provisioner.resources import Kind, VolumeSpec
+from provisioner.resources import ConfigSpec, Kind, VolumeSpec
 from suites.api.resources import LARGEST_GIB, cheap_kinds, generated, made, several, spec_of
 from suites.claims import claim, same
 from suites.seams import Bench, NotApplicable, Observe, Subject
@@ -51,6 +51,9 @@ def _reads_back(subject: Subject, bench: Bench, seed: int, kind: Kind) -> None:
             if isinstance(spec, VolumeSpec):
                 told = state.facts.get("size_gib")
                 same(f"{what}: size in GiB", expected=spec.size_gib, actual=told)
+            if isinstance(spec, ConfigSpec):
+                data = state.facts.get("data")
+                same(f"{what}: its texts", expected=dict(spec.data), actual=data)
             if kind is Kind.BUCKET:
                 _content(subject, handle, content)
 

@@ -10,12 +10,12 @@ from typing import ParamSpec
 from hypothesis import HealthCheck, Phase, seed, settings
 
 from provisioner.driver import Handle
-from provisioner.resources import BucketSpec, KeySpec, Kind, Spec, Support, VolumeSpec
+from provisioner.resources import BucketSpec, ConfigSpec, KeySpec, Kind, Spec, Support, VolumeSpec
 from suites.keys import make_public_key
 from suites.seams import Bench, NotApplicable, Subject
 
 P = ParamSpec("P")
-CHEAP = (Kind.KEY, Kind.VOLUME, Kind.BUCKET)
+CHEAP = (Kind.KEY, Kind.VOLUME, Kind.BUCKET, Kind.CONFIG)
 LARGEST_GIB = 4
 _numbers = count(1)
 
@@ -30,7 +30,7 @@ def cheap_kinds(subject: Subject, not_applicable: NotApplicable) -> list[Kind]:
         kinds.remove(Kind.VOLUME)
     if not kinds:
         reasons = [subject.description.absent.get(str(kind), "not managed") for kind in CHEAP]
-        not_applicable(f"no key, volume or bucket can be made: {'; '.join(reasons)}")
+        not_applicable(f"no key, volume, bucket or config can be made: {'; '.join(reasons)}")
     return kinds
 
 
@@ -40,6 +40,8 @@ def spec_of(kind: Kind, number: int) -> Spec:
         return KeySpec(public_key=make_public_key(f"example {number}"))
     if kind is Kind.VOLUME:
         return VolumeSpec(size_gib=number % LARGEST_GIB + 1)
+    if kind is Kind.CONFIG:
+        return ConfigSpec(data={"example": str(number)})
     return BucketSpec()
 
 

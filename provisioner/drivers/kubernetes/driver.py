@@ -9,13 +9,16 @@ import kubernetes
 
 from provisioner.driver import Description, Handle, Owner, State, Status, Step
 from provisioner.drivers.kubernetes import features
+from provisioner.drivers.kubernetes.abilities import abilities
 from provisioner.drivers.kubernetes.attachment import Attachments
 from provisioner.drivers.kubernetes.choice import Choice
 from provisioner.drivers.kubernetes.cluster import Cluster
 from provisioner.drivers.kubernetes.commands import PodExec
+from provisioner.drivers.kubernetes.configs import Configs
 from provisioner.drivers.kubernetes.machine import Machines
 from provisioner.drivers.kubernetes.network import Networks
 from provisioner.drivers.kubernetes.owning import handle
+from provisioner.drivers.kubernetes.services import Services
 from provisioner.drivers.kubernetes.settings import Settings
 from provisioner.drivers.kubernetes.storage import Volumes
 from provisioner.errors import BadRequest, Unsupported
@@ -29,8 +32,6 @@ ABSENT = {
     "key": "commands go through the API, nobody logs in",
     "address": "pods have no address outside of the cluster; nothing is reached from there",
     "bucket": "Kubernetes has no object store",
-    "service": "no workload asks for one yet",
-    "config": "no workload asks for one yet",
     "firewall": "whether a network plugin enforces NetworkPolicy, the API does not tell",
     "reboot": "a pod is not rebooted: it ends, and another begins anew",
     "block-volume": "a volume is mounted into a pod as a file system",
@@ -50,7 +51,7 @@ ABSENT = {
 }
 FEATURES = frozenset(
     {
-        *("machine", "image", "network", "volume", "attachment"),
+        *("machine", "image", "network", "volume", "attachment", "service", "config"),
         *("exec", "console", "inventory", "listing", "pagination", "rawcall", "kubernetes"),
     }
 )
@@ -123,6 +124,8 @@ class KubernetesDriver:
             Kind.VOLUME: Volumes(cluster, self._choice),
             Kind.MACHINE: self._machines,
             Kind.ATTACHMENT: Attachments(cluster, self._machines),
+            Kind.SERVICE: Services(cluster),
+            Kind.CONFIG: Configs(cluster),
         }
 
     @property
@@ -148,15 +151,14 @@ class KubernetesDriver:
         }
         lacking = self._lacking()
         kinds |= {Kind(name): Support.ABSENT for name in lacking if name in set(Kind)}
-        absent, offered = ABSENT | lacking, set(FEATURES) - set(lacking)
-        declared = self._config.declared.get("capabilities") or ()
-        capabilities = {f"kubernetes.{name}" for name in declared if isinstance(name, str)}
+        able, unable = abilities(self._config.declared, self._cluster, self._choice)
+        absent, offered = ABSENT | lacking | unable, set(FEATURES) - set(lacking)
         return Description(
             platform=self.platform,
             kind=self.kind,
             emulator=bool(self._config.declared.get("emulator", False)),
             kinds=kinds,
-            features=frozenset(offered | capabilities),
+            features=frozenset(offered | able),
             absent=absent,
             images=self._choice.images(),
             sizes=self._choice.sizes(),

@@ -27,6 +27,8 @@ PLACES: Mapping[str, str] = {
     Kind.MACHINE: "/apis/apps/v1/{namespaced}/deployments",
     Kind.NETWORK: "/api/v1/{namespaced}/services",
     Kind.VOLUME: "/api/v1/{namespaced}/persistentvolumeclaims",
+    Kind.SERVICE: "/api/v1/{namespaced}/services",
+    Kind.CONFIG: "/api/v1/{namespaced}/configmaps",
 }
 LOG_BYTES = 1 << 20
 

@@ -1,0 +1,67 @@
+"""Configs: config maps, texts that the cluster keeps by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from provisioner.driver import Handle, Owner, State, Status, Step
+from provisioner.drivers.kubernetes.cluster import Cluster
+from provisioner.drivers.kubernetes.owning import (
+    check_tags,
+    created,
+    handle,
+    metadata,
+    plain,
+    selector,
+    tags_of,
+)
+from provisioner.errors import BadRequest
+from provisioner.resources import ConfigSpec, Kind, Resource
+
+LARGEST = 1 << 20  # bytes of all values; Kubernetes documentation, "ConfigMaps"
+
+
+class Configs:
+    """Config maps."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._top = f"/api/v1/{cluster.namespaced}/configmaps"
+
+    def plan(self, want: Resource) -> Step:
+        if not isinstance(want.spec, ConfigSpec):
+            raise BadRequest(f"{want.ref}: expected texts by name", self._cluster.platform)
+        size = sum(len(text.encode()) for text in want.spec.data.values())
+        if size > LARGEST:
+            message = f"{want.ref}: {size} bytes, at most {LARGEST}"
+            raise BadRequest(message, self._cluster.platform)
+        check_tags(want, self._cluster.platform)
+        return Step(platform=self._cluster.platform, resource=want, wait_s=30.0)
+
+    def create(self, step: Step, token: str) -> Handle:
+        want = step.resource
+        about = metadata(want, token)
+        data = dict(want.spec.data) if isinstance(want.spec, ConfigSpec) else {}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about, "data": data}
+        made = self._cluster.apply(f"create {want.ref}", f"{self._top}/{about['name']}", body)
+        return handle(self._cluster.platform, Kind.CONFIG, about["name"], tags_of(made))
+
+    def read(self, one: Handle) -> State | None:
+        there = self._cluster.get(f"read {one}", self._top, one.id)
+        if there is None:
+            return None
+        leaving = there["metadata"].get("deletionTimestamp")
+        return State(
+            status=Status.DELETING if leaving else Status.READY,
+            tags=tags_of(there),
+            facts={"data": dict(there.get("data") or {}), "created": created(there)},
+            raw=plain(there),
+        )
+
+    def delete(self, one: Handle) -> None:
+        self._cluster.delete(f"delete {one}", self._top, one.id)
+
+    def find(self, owner: Owner) -> Iterator[Handle]:
+        for item in self._cluster.each("find configs", self._top, selector(owner, Kind.CONFIG)):
+            name = str(item["metadata"]["name"])
+            yield handle(self._cluster.platform, Kind.CONFIG, name, tags_of(item))

@@ -1,0 +1,151 @@
+"""The Kubernetes driver's smaller kinds and what it says a cluster can do; no cluster is needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("kubernetes", reason="kubernetes is not installed (extra kubernetes)")
+
+from provisioner.driver import Handle, Owner, Status
+from provisioner.drivers.kubernetes.abilities import ABILITIES, OF_NODES, abilities
+from provisioner.drivers.kubernetes.configs import LARGEST, Configs
+from provisioner.drivers.kubernetes.services import Services
+from provisioner.drivers.kubernetes.settings import Settings
+from provisioner.errors import BadRequest, Unauthorized
+from provisioner.resources import ConfigSpec, Kind, NetworkSpec, Ref, Resource, ServiceSpec, Spec
+
+NETWORK = Ref(Kind.NETWORK, "n")
+
+
+class Kept:
+    """A cluster that keeps what is applied."""
+
+    platform = "k"
+    namespaced = "namespaces/n"
+    settings = Settings.model_construct(namespace="n", domain="example")
+
+    def __init__(self, account: dict[str, Any] | Exception | None = None) -> None:
+        self.objects: dict[str, dict[str, Any]] = {}
+        self._account = account
+
+    def apply(self, what: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.objects[path] = body
+        return body
+
+    def get(self, what: str, top: str, name: str) -> dict[str, Any] | None:
+        if top.endswith("serviceaccounts"):
+            if isinstance(self._account, Exception):
+                raise self._account
+            return self._account
+        return self.objects.get(f"{top}/{name}")
+
+    def each(self, what: str, path: str, selector: str = "") -> list[dict[str, Any]]:
+        return [body for key, body in self.objects.items() if key.startswith(path)]
+
+    def delete(self, what: str, top: str, name: str) -> None:
+        self.objects.pop(f"{top}/{name}", None)
+
+
+def want(kind: Kind, spec: Spec) -> Resource:
+    return Resource(kind=kind, name="web", spec=spec, tags=Owner(run="r").tags("web"))
+
+
+def test_a_service_leads_to_the_machines_of_its_network() -> None:
+    cluster: Any = Kept()
+    services = Services(cluster)
+    step = services.plan(
+        want(Kind.SERVICE, ServiceSpec(network=NETWORK, port=80, target_port=8000))
+    )
+    network = Handle(platform="k", kind=Kind.NETWORK, id="net-1")
+
+    made = services.create(step.bind({NETWORK: network}), "token")
+
+    (body,) = cluster.objects.values()
+    assert step.refs == (NETWORK,)
+    assert body["spec"] == {
+        "selector": {"interop-harness/network": "net-1"},
+        "ports": [{"port": 80, "targetPort": 8000, "protocol": "TCP"}],
+    }
+    body["spec"]["clusterIP"] = "10.96.0.7"
+    state = services.read(made)
+    assert state is not None
+    assert state.addresses == {"private": "10.96.0.7"}
+    assert state.facts["domain"] == f"{made.id}.n.svc.example"
+    assert [found.id for found in services.find(Owner(run="r"))] == [made.id]
+    services.delete(made)
+    assert services.read(made) is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (ServiceSpec(network=NETWORK, port=0), "ports are 0"),
+        (ServiceSpec(network=NETWORK, port=80, target_port=70000), "70000"),
+        (ServiceSpec(network=Ref(Kind.VOLUME, "v"), port=80), "expected a network"),
+        (NetworkSpec(), "expected a network and a port"),
+    ],
+)
+def test_what_is_no_service_is_refused(spec: Spec, said: str) -> None:
+    cluster: Any = Kept()
+
+    with pytest.raises(BadRequest, match=said):
+        Services(cluster).plan(want(Kind.SERVICE, spec))
+
+
+def test_a_config_keeps_its_texts() -> None:
+    cluster: Any = Kept()
+    configs = Configs(cluster)
+
+    made = configs.create(configs.plan(want(Kind.CONFIG, ConfigSpec(data={"a": "ü"}))), "token")
+
+    state = configs.read(made)
+    assert state is not None
+    assert (state.status, state.facts["data"]) == (Status.READY, {"a": "ü"})
+    with pytest.raises(BadRequest, match="at most 1048576"):
+        configs.plan(want(Kind.CONFIG, ConfigSpec(data={"a": "x" * (LARGEST + 1)})))
+
+
+# -- what a cluster can do ---------------------------------------------------------------------
+
+
+class Seen:
+    """What there is to choose from in a cluster."""
+
+    def __init__(self, *, nodes: int = 1, stored: bool = True) -> None:
+        self._nodes, self._stored = nodes, stored
+        self.nodes_told = True
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{}] * self._nodes
+
+    def storage_class(self) -> dict[str, Any] | None:
+        return {} if self._stored else None
+
+
+def lacking(declared: dict[str, Any], cluster: Any, seen: Any) -> set[str]:
+    offered, absent = abilities(declared, cluster, seen)
+    assert offered.isdisjoint(absent)
+    assert offered | absent.keys() == {f"kubernetes.{name}" for name in ABILITIES}
+    return {name.removeprefix("kubernetes.") for name in absent}
+
+
+def test_what_the_owner_declares_counts() -> None:
+    assert lacking({"capabilities": list(ABILITIES)}, Kept(), Seen(nodes=0, stored=False)) == set()
+    assert lacking({"capabilities": ["api"]}, Kept({}), Seen()) == ABILITIES.keys() - {"api"}
+
+
+def test_a_whole_cluster_lacks_nothing() -> None:
+    assert lacking({}, Kept({}), Seen()) == set()
+    assert lacking({}, Kept(Unauthorized("no", "k")), Seen()) == set()
+
+
+def test_a_policy_that_nobody_enforces_is_declared() -> None:
+    assert lacking({"network-policy": "absent"}, Kept({}), Seen()) == {"network-policy"}
+
+
+def test_what_can_be_seen_to_be_lacking_is() -> None:
+    assert lacking({}, Kept({}), Seen(nodes=0)) == set(OF_NODES)
+    assert lacking({}, Kept({}), Seen(stored=False)) == {"volumes"}
+    assert lacking({}, Kept(None), Seen()) == {"controllers", "scheduler", "nodes.real"}
