@@ -123,3 +123,12 @@ def openstack_entry() -> Iterator[dict[str, Any]]:
         yield dict(found)
     finally:
         up.down(space)
+
+
+@pytest.fixture(scope="session")
+def kubernetes() -> Iterator[dict[str, Any]]:
+    """The platform of one lab with Kubernetes, for all tests that need a healthy one."""
+    import kubernetes_lab
+
+    with kubernetes_lab.opened() as entry:
+        yield entry

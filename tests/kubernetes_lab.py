@@ -15,6 +15,7 @@ from provisioner.drivers.kubernetes import open_driver
 from provisioner.lab import doctor, up
 from provisioner.lab.kubernetes import providers
 from provisioner.lab.space import Space
+from provisioner.lab.state import State
 from provisioner.platform import PlatformConfig
 
 OWN = ("emulator", "declared", "kind", "profile")  # keys that are not the driver's
@@ -36,6 +37,11 @@ def opened(*, defects: Sequence[str] = (), name: str = "") -> Iterator[dict[str,
     finally:
         left = up.down(space)
     assert left == []
+
+
+def certificates(name: str = "") -> Path:
+    """Where such a lab keeps its certificates and keys."""
+    return State(Space(name=name or f"t-k8s-{os.getpid()}")).bulk("kubernetes") / "pki"
 
 
 def driver(entry: dict[str, Any], state: Path, **changed: Any) -> Driver:

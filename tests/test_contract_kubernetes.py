@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,11 +20,13 @@ import kubernetes_lab
 from provisioner.contract import ContractSubject, DriverContract
 from provisioner.resources import (
     AttachmentSpec,
+    ConfigSpec,
     ImageSpec,
     Kind,
     MachineSpec,
     NetworkSpec,
     Ref,
+    ServiceSpec,
     VolumeSpec,
 )
 
@@ -71,38 +74,42 @@ def write_config(path: Path, server: str, **user: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def contract(tmp_path_factory: pytest.TempPathFactory, refusing: str) -> Iterator[ContractSubject]:
+def contract(
+    tmp_path_factory: pytest.TempPathFactory, refusing: str, kubernetes: dict[str, Any]
+) -> Iterator[ContractSubject]:
     folder = tmp_path_factory.mktemp("kubernetes")
-    with kubernetes_lab.opened() as entry:
-        lab = yaml.safe_load(Path(entry["kubeconfig"]).read_text(encoding="utf-8"))
-        lab["users"] = [
-            {"name": item["name"], "user": {"token": "not-the-token"}} for item in lab["users"]
-        ]
-        wrong = folder / "wrong"
-        wrong.write_text(yaml.safe_dump(lab), encoding="utf-8")
-        with socket.create_server(("127.0.0.1", 0)) as door:
-            nobody = f"http://127.0.0.1:{door.getsockname()[1]}"  # closed before it is asked
-        machine = Ref(Kind.MACHINE, "machine")
-        opened = kubernetes_lab.driver(entry, folder)
-        yield ContractSubject(
-            driver=opened,
-            specs={
-                Kind.NETWORK: NetworkSpec(),
-                Kind.VOLUME: VolumeSpec(size_gib=1),
-                Kind.MACHINE: MachineSpec(
-                    image=ImageSpec(os="debian"), network=Ref(Kind.NETWORK, "network")
-                ),
-                Kind.ATTACHMENT: AttachmentSpec(machine=machine, what=Ref(Kind.VOLUME, "volume")),
-            },
-            wrong=lambda: kubernetes_lab.driver(entry, folder, kubeconfig=str(wrong)),
-            unreachable=lambda: kubernetes_lab.driver(
-                entry, folder, kubeconfig=write_config(folder / "nobody", nobody)
+    entry = kubernetes
+    lab = yaml.safe_load(Path(entry["kubeconfig"]).read_text(encoding="utf-8"))
+    lab["users"] = [
+        {"name": item["name"], "user": {"token": "not-the-token"}} for item in lab["users"]
+    ]
+    wrong = folder / "wrong"
+    wrong.write_text(yaml.safe_dump(lab), encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        nobody = f"http://127.0.0.1:{door.getsockname()[1]}"  # closed before it is asked
+    machine = Ref(Kind.MACHINE, "machine")
+    opened = kubernetes_lab.driver(entry, folder)
+    yield ContractSubject(
+        driver=opened,
+        specs={
+            Kind.NETWORK: NetworkSpec(),
+            Kind.SERVICE: ServiceSpec(network=Ref(Kind.NETWORK, "network"), port=80),
+            Kind.CONFIG: ConfigSpec(data={"name": "value"}),
+            Kind.VOLUME: VolumeSpec(size_gib=1),
+            Kind.MACHINE: MachineSpec(
+                image=ImageSpec(os="debian"), network=Ref(Kind.NETWORK, "network")
             ),
-            throttled=lambda: kubernetes_lab.driver(
-                entry, folder, kubeconfig=write_config(folder / "refusing", refusing)
-            ),
-        )
-        opened.close()
+            Kind.ATTACHMENT: AttachmentSpec(machine=machine, what=Ref(Kind.VOLUME, "volume")),
+        },
+        wrong=lambda: kubernetes_lab.driver(entry, folder, kubeconfig=str(wrong)),
+        unreachable=lambda: kubernetes_lab.driver(
+            entry, folder, kubeconfig=write_config(folder / "nobody", nobody)
+        ),
+        throttled=lambda: kubernetes_lab.driver(
+            entry, folder, kubeconfig=write_config(folder / "refusing", refusing)
+        ),
+    )
+    opened.close()
 
 
 class TestKubernetesDriver(DriverContract):

@@ -96,18 +96,26 @@ def until(look: Callable[[], Any], timeout_s: float = 60) -> Any:
     return seen
 
 
-def desk(stack: ExitStack, folder: Path, *defects: str, name: str = "") -> Desk:
-    space = Space(name=name or f"t-k8s-{os.getpid()}")
-    entry = stack.enter_context(kubernetes_lab.opened(defects=defects, name=space.name))
+def desk(stack: ExitStack, folder: Path, *defects: str, name: str) -> Desk:
+    entry = stack.enter_context(kubernetes_lab.opened(defects=defects, name=name))
+    return opened(stack, folder, entry, name)
+
+
+def opened(stack: ExitStack, folder: Path, entry: dict[str, Any], name: str) -> Desk:
+    space = Space(name=name)
     driver = kubernetes_lab.driver(entry, folder)
     stack.callback(driver.close)
     return Desk(space=space, driver=driver, entry=entry)
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def lab(tmp_path_factory: pytest.TempPathFactory, kubernetes: dict[str, Any]) -> Iterator[Desk]:
     with ExitStack() as stack:
-        yield desk(stack, tmp_path_factory.mktemp("lab"))
+        lab = opened(stack, tmp_path_factory.mktemp("lab"), kubernetes, f"t-k8s-{os.getpid()}")
+        yield lab
+        lab.call("DELETE /api/v1/namespaces/{namespace}/services/web")
+        for handle in lab.driver.find(Owner(run="live")):
+            lab.driver.delete(handle)
 
 
 @pytest.fixture(scope="module")

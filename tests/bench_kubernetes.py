@@ -1,0 +1,120 @@
+"""What the lab's Kubernetes costs, as a table: to a running pod, its memory, 100 virtual pods.
+
+``python tests/bench_kubernetes.py`` needs root and the built binaries (`make kubernetes`). Memory
+is the proportional set size of all processes of the lab. The promises are 40 s and 1 GB, and 30 s
+for the pods, on two idle cores; the load is printed, for it decides.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import kubernetes_lab
+
+from provisioner.census import census
+from provisioner.driver import Driver, Handle, Owner, Status
+from provisioner.features import Exec
+from provisioner.lab.pids import children
+from provisioner.lab.space import Space
+from provisioner.lab.state import State, marked
+from provisioner.resources import ImageSpec, Kind, MachineSpec, Resource
+
+COUNT, AT_ONCE = 100, 16
+SPEC = MachineSpec(image=ImageSpec(os="debian"))
+OWNER = Owner(run="bench")
+VIRTUAL = {"node_selector": {"interop.lab/virtual": "true"}, "tolerate": ["interop.lab/virtual"]}
+
+
+def memory_mb(name: str) -> float:
+    """What all processes of the lab *name* hold, in MB; shared pages are divided."""
+    found = list(marked(State(Space(name=name)).path))
+    for pid in found:  # and what they started, in the nodes' own trees
+        found += [child for child in children(pid) if child not in found]
+    held = 0
+    for pid in found:
+        try:
+            told = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+        except OSError:
+            continue  # it has ended
+        kilobytes = re.search(r"^Pss:\s+(\d+) kB", told, re.MULTILINE)
+        held += int(kilobytes[1]) if kilobytes else 0
+    return held * 1024 / 1e6
+
+
+def make(driver: Driver, number: int) -> Handle:
+    name = f"bench-{number}"
+    want = Resource(kind=Kind.MACHINE, name=name, spec=SPEC, tags=OWNER.tags(name))
+    return driver.create(driver.plan(want), f"bench-{os.getpid()}-{number}")
+
+
+def until(look: Callable[[], bool], seconds: float = 180.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"not within {seconds:.0f} s")
+        time.sleep(0.1)
+
+
+def ready(driver: Driver, handle: Handle) -> None:
+    def look() -> bool:
+        state = driver.read(handle)
+        return state is not None and state.status is Status.READY
+
+    until(look)
+
+
+def gone(driver: Driver, handles: list[Handle]) -> float:
+    """Delete them; seconds until nothing of them is found."""
+    began = time.monotonic()
+    for handle in handles:
+        driver.delete(handle)
+    until(lambda: not census(driver, OWNER, looks=1))
+    return time.monotonic() - began
+
+
+def main() -> int:
+    if lacking := kubernetes_lab.lacking():
+        print(lacking)
+        return 3
+    load = os.getloadavg()[0]
+    began = time.monotonic()
+    with kubernetes_lab.opened() as entry, tempfile.TemporaryDirectory() as folder:
+        up_s = time.monotonic() - began
+        driver = kubernetes_lab.driver(entry, Path(folder))
+        pod = make(driver, 0)
+        ready(driver, pod)
+        shell = driver.feature(Exec, pod)  # type: ignore[type-abstract]
+        code = shell.run(["true"]).code
+        pod_s = time.monotonic() - began
+        memory = memory_mb(f"t-k8s-{os.getpid()}")
+        one_gone_s = gone(driver, [pod])
+        virtual = kubernetes_lab.driver(entry, Path(folder), **VIRTUAL)
+        began = time.monotonic()
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            many = list(pool.map(lambda n: make(virtual, n), range(1, COUNT + 1)))
+            list(pool.map(lambda handle: ready(virtual, handle), many))
+        many_s = time.monotonic() - began
+        many_gone_s = gone(virtual, many)
+        left = census(driver)
+        virtual.close()
+        driver.close()
+    print(f"| load before | {load:.1f} |\n|---|---|")
+    print(f"| lab up | {up_s:.1f} s |")
+    print(f"| to a running pod that runs a command (exit {code}) | {pod_s:.1f} s |")
+    print(f"| memory of the whole lab then | {memory:.0f} MB |")
+    print(f"| that pod gone, by API | {one_gone_s:.1f} s |")
+    print(f"| {COUNT} virtual pods ready through the driver | {many_s:.1f} s |")
+    print(f"| all of them gone | {many_gone_s:.1f} s |")
+    print(f"| census at the end | {sum(left.values())} |")
+    return 0 if pod_s < 40 and memory < 1000 and many_s < 30 and not left else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
