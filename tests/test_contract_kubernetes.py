@@ -21,11 +21,13 @@ from provisioner.contract import ContractSubject, DriverContract
 from provisioner.resources import (
     AttachmentSpec,
     ConfigSpec,
+    FirewallSpec,
     ImageSpec,
     Kind,
     MachineSpec,
     NetworkSpec,
     Ref,
+    Rule,
     ServiceSpec,
     VolumeSpec,
 )
@@ -95,6 +97,9 @@ def contract(
             Kind.NETWORK: NetworkSpec(),
             Kind.SERVICE: ServiceSpec(network=Ref(Kind.NETWORK, "network"), port=80),
             Kind.CONFIG: ConfigSpec(data={"name": "value"}),
+            Kind.FIREWALL: FirewallSpec(
+                rules=(Rule(source="members", protocol="tcp", first_port=80, last_port=80),)
+            ),
             Kind.VOLUME: VolumeSpec(size_gib=1),
             Kind.MACHINE: MachineSpec(
                 image=ImageSpec(os="debian"), network=Ref(Kind.NETWORK, "network")

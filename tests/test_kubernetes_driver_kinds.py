@@ -11,10 +11,22 @@ pytest.importorskip("kubernetes", reason="kubernetes is not installed (extra kub
 from provisioner.driver import Handle, Owner, Status
 from provisioner.drivers.kubernetes.abilities import ABILITIES, OF_NODES, abilities
 from provisioner.drivers.kubernetes.configs import LARGEST, Configs
+from provisioner.drivers.kubernetes.firewalls import Firewalls, PolicyRules, body, label
+from provisioner.drivers.kubernetes.owning import digest
 from provisioner.drivers.kubernetes.services import Services
 from provisioner.drivers.kubernetes.settings import Settings
 from provisioner.errors import BadRequest, Unauthorized
-from provisioner.resources import ConfigSpec, Kind, NetworkSpec, Ref, Resource, ServiceSpec, Spec
+from provisioner.resources import (
+    ConfigSpec,
+    FirewallSpec,
+    Kind,
+    NetworkSpec,
+    Ref,
+    Resource,
+    Rule,
+    ServiceSpec,
+    Spec,
+)
 
 NETWORK = Ref(Kind.NETWORK, "n")
 
@@ -28,6 +40,7 @@ class Kept:
 
     def __init__(self, account: dict[str, Any] | Exception | None = None) -> None:
         self.objects: dict[str, dict[str, Any]] = {}
+        self.versions: list[str] = []
         self._account = account
 
     def apply(self, what: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -40,6 +53,10 @@ class Kept:
                 raise self._account
             return self._account
         return self.objects.get(f"{top}/{name}")
+
+    def call(self, what: str, method: str, path: str, *, body: Any, content: str) -> None:
+        self.versions.append(body["metadata"]["resourceVersion"])
+        self.objects[path]["spec"] |= body["spec"]
 
     def each(self, what: str, path: str, selector: str = "") -> list[dict[str, Any]]:
         return [body for key, body in self.objects.items() if key.startswith(path)]
@@ -105,6 +122,67 @@ def test_a_config_keeps_its_texts() -> None:
     assert (state.status, state.facts["data"]) == (Status.READY, {"a": "ü"})
     with pytest.raises(BadRequest, match="at most 1048576"):
         configs.plan(want(Kind.CONFIG, ConfigSpec(data={"a": "x" * (LARGEST + 1)})))
+
+
+TCP: dict[str, Any] = {"protocol": "tcp", "first_port": 80, "last_port": 81}
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (Rule(source="any", **TCP), {"ports": [{"protocol": "TCP", "port": 80},
+                                               {"protocol": "TCP", "port": 81}]}),
+        (Rule(source="any", protocol="udp", first_port=0, last_port=65535),
+         {"ports": [{"protocol": "UDP"}]}),
+        (Rule(source="192.0.2.0/24", protocol="udp", first_port=5, last_port=5),
+         {"ports": [{"protocol": "UDP", "port": 5}],
+          "from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}),
+        (Rule(source="members", protocol="tcp", first_port=5, last_port=5),
+         {"ports": [{"protocol": "TCP", "port": 5}],
+          "from": [{"podSelector": {"matchLabels": {"interop-harness/run": digest("r")}}}]}),
+        (Rule(source="harness", **TCP), None),
+        (Rule(source="any", protocol="icmp"), None),
+    ],
+)  # fmt: skip
+def test_a_rule_is_part_of_a_policy(rule: Rule, expected: dict[str, Any] | None) -> None:
+    assert body(rule, "r", "k") == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (Rule(source="any", protocol="gre"), "expected tcp, udp or icmp"),
+        (Rule(source="any", protocol="tcp", first_port=9, last_port=8), "in order"),
+        (Rule(source="any", protocol="tcp", first_port=1, last_port=999), "at most 100"),
+        (Rule(source="somebody", **TCP), "expected members, harness, any or a CIDR"),
+    ],
+)
+def test_what_no_policy_can_say_is_refused(rule: Rule, said: str) -> None:
+    cluster: Any = Kept()
+
+    with pytest.raises(BadRequest, match=said):
+        Firewalls(cluster).plan(want(Kind.FIREWALL, FirewallSpec(rules=(rule,))))
+
+
+def test_rules_of_a_firewall_change() -> None:
+    cluster: Any = Kept()
+    walls = Firewalls(cluster)
+    rule = Rule(source="any", **TCP)
+    made = walls.create(walls.plan(want(Kind.FIREWALL, FirewallSpec())), "token")
+    (policy,) = cluster.objects.values()
+    policy["metadata"]["resourceVersion"] = "7"
+    rules = PolicyRules(cluster, walls, made)
+
+    rules.revoke(rule)
+    rules.allow(rule)
+    rules.allow(rule)
+    opened = list(policy["spec"]["ingress"])
+    rules.revoke(rule)
+
+    assert policy["spec"]["podSelector"]["matchLabels"] == {label(made.id): "yes"}
+    assert opened == [body(rule, "r", "k")]
+    assert policy["spec"]["ingress"] == []
+    assert cluster.versions == ["7", "7"]
 
 
 # -- what a cluster can do ---------------------------------------------------------------------

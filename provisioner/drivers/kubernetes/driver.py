@@ -9,12 +9,13 @@ import kubernetes
 
 from provisioner.driver import Description, Handle, Owner, State, Status, Step
 from provisioner.drivers.kubernetes import features
-from provisioner.drivers.kubernetes.abilities import abilities
+from provisioner.drivers.kubernetes.abilities import POLICY, abilities
 from provisioner.drivers.kubernetes.attachment import Attachments
 from provisioner.drivers.kubernetes.choice import Choice
 from provisioner.drivers.kubernetes.cluster import Cluster
 from provisioner.drivers.kubernetes.commands import PodExec
 from provisioner.drivers.kubernetes.configs import Configs
+from provisioner.drivers.kubernetes.firewalls import Firewalls, PolicyRules
 from provisioner.drivers.kubernetes.machine import Machines
 from provisioner.drivers.kubernetes.network import Networks
 from provisioner.drivers.kubernetes.owning import handle
@@ -22,7 +23,7 @@ from provisioner.drivers.kubernetes.services import Services
 from provisioner.drivers.kubernetes.settings import Settings
 from provisioner.drivers.kubernetes.storage import Volumes
 from provisioner.errors import BadRequest, Unsupported
-from provisioner.features import Console, Exec, Inventory, Listing, Metadata, RawCall
+from provisioner.features import Console, Exec, Inventory, Listing, Metadata, RawCall, Rules
 from provisioner.platform import PlatformConfig
 from provisioner.resources import ImageSpec, Kind, Resource, Support
 
@@ -32,7 +33,6 @@ ABSENT = {
     "key": "commands go through the API, nobody logs in",
     "address": "pods have no address outside of the cluster; nothing is reached from there",
     "bucket": "Kubernetes has no object store",
-    "firewall": "whether a network plugin enforces NetworkPolicy, the API does not tell",
     "reboot": "a pod is not rebooted: it ends, and another begins anew",
     "block-volume": "a volume is mounted into a pod as a file system",
     "power": "a pod is not switched off: it ends, and another begins anew",
@@ -51,7 +51,7 @@ ABSENT = {
 }
 FEATURES = frozenset(
     {
-        *("machine", "image", "network", "volume", "attachment", "service", "config"),
+        *("machine", "image", "network", "volume", "attachment", "firewall", "service", "config"),
         *("exec", "console", "inventory", "listing", "pagination", "rawcall", "kubernetes"),
     }
 )
@@ -117,13 +117,16 @@ class KubernetesDriver:
         self._settings = settings
         self._cluster = cluster
         self._choice = Choice(cluster)
+        self._able: tuple[frozenset[str], dict[str, str]] | None = None
         self._machines = Machines(cluster, self._choice)
+        self._firewalls = Firewalls(cluster)
         self._handlers: dict[Kind, Handler] = {
             Kind.IMAGE: Images(cluster, self._choice),
             Kind.NETWORK: Networks(cluster),
             Kind.VOLUME: Volumes(cluster, self._choice),
             Kind.MACHINE: self._machines,
             Kind.ATTACHMENT: Attachments(cluster, self._machines),
+            Kind.FIREWALL: self._firewalls,
             Kind.SERVICE: Services(cluster),
             Kind.CONFIG: Configs(cluster),
         }
@@ -149,9 +152,9 @@ class KubernetesDriver:
             ),
             "groups.source": "api: discovery",
         }
+        able, unable = self._abilities()
         lacking = self._lacking()
         kinds |= {Kind(name): Support.ABSENT for name in lacking if name in set(Kind)}
-        able, unable = abilities(self._config.declared, self._cluster, self._choice)
         absent, offered = ABSENT | lacking | unable, set(FEATURES) - set(lacking)
         return Description(
             platform=self.platform,
@@ -171,6 +174,12 @@ class KubernetesDriver:
             facts=facts,
         )
 
+    def _abilities(self) -> tuple[frozenset[str], dict[str, str]]:
+        """What the cluster can do, looked at once, and why not the rest."""
+        if self._able is None:
+            self._able = abilities(self._config.declared, self._cluster, self._choice)
+        return self._able
+
     def _lacking(self) -> dict[str, str]:
         """What this very cluster cannot do, with the reason, besides what none can."""
         found: dict[str, str] = {}
@@ -179,6 +188,9 @@ class KubernetesDriver:
             found |= dict.fromkeys((Kind.VOLUME, Kind.ATTACHMENT), reason)
         if not self._choice.nodes() and self._choice.nodes_told:
             found |= dict.fromkeys((Kind.MACHINE, Kind.ATTACHMENT, *OF_PODS), NO_NODE)
+        unable = self._abilities()[1]
+        if POLICY in unable:
+            found[Kind.FIREWALL] = unable[POLICY]
         return {str(name): reason for name, reason in found.items()}
 
     def plan(self, want: Resource) -> Step:
@@ -217,6 +229,8 @@ class KubernetesDriver:
             made = features.Raw(cluster)
         elif f is Metadata and kind in features.PLACES:
             made = features.Tags(cluster, handle)
+        elif kind is Kind.FIREWALL and f is Rules:
+            made = PolicyRules(cluster, self._firewalls, handle)
         elif kind is Kind.MACHINE and f is Exec:
             made = PodExec(cluster, self._machines, handle.id)
         elif kind is Kind.MACHINE and f is Console:

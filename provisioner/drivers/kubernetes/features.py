@@ -29,6 +29,7 @@ PLACES: Mapping[str, str] = {
     Kind.VOLUME: "/api/v1/{namespaced}/persistentvolumeclaims",
     Kind.SERVICE: "/api/v1/{namespaced}/services",
     Kind.CONFIG: "/api/v1/{namespaced}/configmaps",
+    Kind.FIREWALL: "/apis/networking.k8s.io/v1/{namespaced}/networkpolicies",
 }
 LOG_BYTES = 1 << 20
 

@@ -12,6 +12,7 @@ from typing import Any
 from provisioner.driver import Access, Handle, Owner, State, Status, Step
 from provisioner.drivers.kubernetes.choice import ZONE, Choice
 from provisioner.drivers.kubernetes.cluster import Cluster, Object
+from provisioner.drivers.kubernetes.firewalls import label
 from provisioner.drivers.kubernetes.owning import (
     MACHINE,
     NETWORK,
@@ -63,7 +64,7 @@ class Machines:
         check_tags(want, platform)
         image = self._choice.image(spec.image)
         self._choice.check_size(spec)
-        refs = tuple(ref for ref in (spec.network, spec.key) if ref is not None)
+        refs = tuple(ref for ref in (spec.network, spec.key, *spec.firewalls) if ref is not None)
         return Step(
             platform=platform,
             resource=want,
@@ -81,6 +82,8 @@ class Machines:
         labels = {MACHINE: name, **{k: v for k, v in about["labels"].items() if k == RUN}}
         if network:
             labels[NETWORK] = network
+        walls = [one.id for one in step.bound.values() if one.kind is Kind.FIREWALL]
+        labels |= {label(wall): "yes" for wall in walls}
         body = {
             "apiVersion": "apps/v1",
             "kind": "Deployment",

@@ -18,6 +18,7 @@ from provisioner.resources import Kind, Resource
 PREFIX = "interop-harness/"
 KIND, RUN, NAME = f"{PREFIX}kind", f"{PREFIX}run", f"{PREFIX}name"
 MACHINE, NETWORK = f"{PREFIX}machine", f"{PREFIX}network"  # of a machine's pod
+FIREWALL = f"{PREFIX}firewall-"  # likewise; one for each firewall, with its digest
 TAGS = f"{PREFIX}tags"
 TOKEN = f"{PREFIX}token"
 TAGS_BYTES = 65536  # all annotations of an object together: 256 KiB

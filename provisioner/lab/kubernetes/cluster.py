@@ -9,9 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from provisioner.lab.kubernetes import contents, network, nodes, pki, plan
+from provisioner.lab.kubernetes.altering import Altering
 from provisioner.lab.kubernetes.api import Api, Refused, smoke, until
 from provisioner.lab.kubernetes.control import ControlPlane
+from provisioner.lab.kubernetes.mutations import wanted
 from provisioner.lab.kubernetes.names import Names
+from provisioner.lab.kubernetes.policies import Policies
 from provisioner.lab.kubernetes.relay import Relay, to_api
 from provisioner.lab.kubernetes.virtual import VirtualNodes
 from provisioner.lab.kubernetes.volumes import Volumes
@@ -83,9 +86,13 @@ class Cluster:
             to_api(BrokerDialer(str(self._space.broker_socket)), plan.CONTROL, plan.API_PORT)
         )
         self._closing.append(relay.close)
-        server = f"https://127.0.0.1:{relay.port}"
+        server = told = f"https://127.0.0.1:{relay.port}"
+        if faults := wanted(self._defects):
+            altering = Altering(server, authority.folder, pki.HARNESS, faults)
+            self._closing.append(altering.close)
+            told = altering.address
         users = [pki.HARNESS, pki.ADMIN]
-        authority.kubeconfig(self.kubeconfig, server, users, plan.CONTEXT, current=False)
+        authority.kubeconfig(self.kubeconfig, told, users, plan.CONTEXT, current=False)
         api = Api(server, authority.folder, pki.ADMIN)
         volumes = Volumes(
             self._bulk, api,
@@ -156,6 +163,8 @@ class Cluster:
             names = Names(self._space, self._state, self._bulk, api)
             self._closing.append(names.close)
             names.follow()
+        if "policies-not-enforced" not in self._defects:
+            Policies(api, self._plans).follow()
         volumes.follow()
         VirtualNodes(api, [f"virtual-{number}" for number in range(VIRTUAL_NODES)]).follow()
         self._say("waiting for the nodes")

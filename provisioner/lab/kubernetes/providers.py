@@ -27,6 +27,7 @@ from provisioner.lab.kubernetes import build
 API = frozenset({"api", "api.ssa", "api.crd"})
 CONTROLLERS = API | {"controllers", "scheduler"}
 NODES = CONTROLLERS | {"nodes.real", "exec-logs", "services.dataplane", "dns", "volumes"}
+POLICY = frozenset({"network-policy"})  # where a plugin enforces it
 HINT = "no Kubernetes is there: `interop lab build kubernetes` compiles one (16 minutes, once)"
 
 
@@ -92,8 +93,8 @@ def _k3s(environment: Mapping[str, str]) -> Provider | None:
     command = shutil.which("k3s", path=environment.get("PATH"))
     if command is None or os.geteuid():
         return None
-    capabilities = NODES | {"network-policy"}  # kube-router's controller is built in
-    return Provider(name="k3s", capabilities=capabilities, place=Path(command))
+    # kube-router's controller is built in
+    return Provider(name="k3s", capabilities=NODES | POLICY, place=Path(command))
 
 
 def _assets(environment: Mapping[str, str]) -> Provider | None:
@@ -108,4 +109,4 @@ def _built(cache: Path) -> Provider | None:
     folder = build.found(cache)
     if folder is None:
         return None
-    return Provider(name="built", capabilities=NODES, place=folder)
+    return Provider(name="built", capabilities=NODES | POLICY, place=folder)

@@ -17,6 +17,7 @@ from provisioner.lab.space import Space
 from provisioner.lab.state import State
 
 PLATFORM = "kubernetes"
+ABSENT = {"network-policy": "absent"}
 
 
 def run(space: Space, state: State, images: Images) -> None:
@@ -54,7 +55,7 @@ def run(space: Space, state: State, images: Images) -> None:
         entry["reach"] = {"broker": str(space.broker_socket)}
         entry["namespace"] = plan.NAMESPACE
         entry["images"] = {"debian-12": plan.IMAGE} if archive is not None else {}
-        entry["declared"] |= {"network-policy": "absent", "notes": list(NOTES)}
+        entry["declared"] |= {"notes": list(NOTES)}
         state.ready(PLATFORM, entry)
         state.progress(PLATFORM, "serving")
         cluster.run()
@@ -64,14 +65,14 @@ def run(space: Space, state: State, images: Images) -> None:
 
 def _entry(provider: providers.Provider, kubeconfig: Path, context: str) -> dict[str, Any]:
     """What the entry of platforms.yaml has with every provider."""
+    told: dict[str, Any] = {}
+    if provider.name != "kubeconfig":  # of a cluster that is somebody's own the driver looks itself
+        told["capabilities"] = sorted(provider.capabilities)
+        told |= {} if "network-policy" in provider.capabilities else ABSENT
     return {
         "kind": "kubernetes",
         "emulator": provider.name != "kubeconfig",
         "kubeconfig": str(kubeconfig),
         "context": context,
-        "declared": {
-            "provider": provider.name,
-            "capabilities": sorted(provider.capabilities),
-            "address-source": "cni",
-        },
+        "declared": {"provider": provider.name, "address-source": "cni", **told},
     }

@@ -1,0 +1,1 @@
+"""What the Kubernetes API reference promises: the API's machinery, and what becomes of it."""

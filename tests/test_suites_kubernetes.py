@@ -1,0 +1,111 @@
+"""The checks of Kubernetes: all pass on the lab, each fails by an answer altered on its way."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import kubernetes_lab
+import pytest
+import yaml
+
+from provisioner.lab.kubernetes import pki
+from provisioner.lab.kubernetes.altering import Altering
+from provisioner.lab.kubernetes.mutations import MUTATIONS, altered, wanted
+
+ROOT = Path(__file__).parent.parent
+GUIDELINE = yaml.safe_load((ROOT / "guidelines/data/2026.11.yaml").read_text(encoding="utf-8"))
+CHECKS = sorted(name for name in GUIDELINE["checks"] if name.startswith("k8s-"))
+PATIENCE = {"visible": 12, "delete": 20, "boot": 60}
+
+
+def test_each_check_has_an_answer_that_turns_it_red() -> None:
+    told = sorted(check for one in MUTATIONS.values() for check in one.checks)
+
+    assert told == CHECKS
+
+
+@pytest.mark.parametrize("name", sorted(MUTATIONS))
+def test_an_alteration_is_about_its_check_alone(name: str) -> None:
+    """By the check's id in the path or the body, or by a path that no other check asks for."""
+    one = MUTATIONS[name]
+
+    assert re.compile(one.call)
+    assert one.status or one.swap[0]
+    alone = ("/apps/v1$", "podtemplates", "storageclasses", "persistentvolumes/")
+    assert one.checks[0] in one.call + one.asked or any(part in one.call for part in alone)
+
+
+def test_only_what_is_meant_is_altered() -> None:
+    faults = wanted(["api-stale-changes-win", "api-any-name-will-do"])
+    path = "PUT /api/v1/namespaces/n/configmaps/k8s-api-04-abcdef"
+
+    assert altered(faults, path, b"", 409, b"no") == (200, b"{}")
+    assert altered(faults, path, b"", 200, b"yes") == (200, b"yes")
+    assert altered(faults, path.replace("api-04", "api-05"), b"", 409, b"no") == (409, b"no")
+    post = "POST /api/v1/namespaces/n/configmaps"
+    assert altered(faults, post, b"of k8s-limit-01", 422, b"no") == (201, b"{}")
+    assert altered(faults, post, b"of another", 422, b"no") == (422, b"no")
+
+
+# -- on the lab --------------------------------------------------------------------------------
+
+
+def outcomes(entry: Mapping[str, Any], folder: Path, *select: str) -> dict[str, tuple[str, str]]:
+    """How each check ended, and why, with nothing standing."""
+    platforms = folder / "platforms.yaml"
+    platforms.write_text(yaml.safe_dump({"platforms": {"lab-kubernetes": dict(entry)}}))
+    command = [
+        str(Path(sys.executable).with_name("interop")), "run", "-p", "lab-kubernetes",
+        "--platforms", str(platforms), "--workload", "none", "--results", str(folder), "--quiet",
+    ]  # fmt: skip
+    for word in select:
+        command += ["--select", word]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = list(folder.glob("run-*/lab-kubernetes/result.json"))
+    assert found, done.stderr
+    document = json.loads(found[0].read_text(encoding="utf-8"))
+    return {one["id"]: (one["outcome"], one["reason"]) for one in document["checks"]}
+
+
+def differing(found: Mapping[str, tuple[str, str]], expected: str) -> dict[str, tuple[str, str]]:
+    return {name: told for name, told in found.items() if told[0] != expected}
+
+
+lab = pytest.mark.skipif(bool(kubernetes_lab.lacking()), reason=kubernetes_lab.lacking() or "-")
+
+
+@lab
+@pytest.mark.lab
+def test_they_pass_on_the_lab(kubernetes: dict[str, Any], tmp_path: Path) -> None:
+    found = outcomes(kubernetes, tmp_path, "k8s")
+
+    assert differing(found, "passed") == {}
+    assert sorted(found) == CHECKS
+
+
+@lab
+@pytest.mark.lab
+def test_each_notices_its_alteration(kubernetes: dict[str, Any], tmp_path: Path) -> None:
+    told = yaml.safe_load(Path(kubernetes["kubeconfig"]).read_text(encoding="utf-8"))
+    server = told["clusters"][0]["cluster"]["server"]
+    front = Altering(server, kubernetes_lab.certificates(), pki.HARNESS, tuple(MUTATIONS.values()))
+    told["clusters"][0]["cluster"]["server"] = front.address
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(told), encoding="utf-8")
+    entry = {
+        **kubernetes,
+        "kubeconfig": str(kubeconfig),
+        "profile": {"patience": PATIENCE},
+    }
+
+    found = outcomes(entry, tmp_path, "k8s")
+    front.close()
+
+    assert differing(found, "failed") == {}
+    assert sorted(found) == CHECKS
