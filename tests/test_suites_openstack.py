@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from provisioner.lab import doctor, up
-from provisioner.lab.openstack.mutations import MUTATIONS, mutated
+from provisioner.lab.openstack.altering import mutated
+from provisioner.lab.openstack.mutations import MUTATIONS
 from provisioner.lab.space import Space
 from provisioner.lab.state import DEFECTS
 

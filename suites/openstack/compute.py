@@ -5,6 +5,8 @@ Source: OpenStack Compute API (servers, keypairs, microversions).
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import secrets
 
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from provisioner.resources import KeySpec, Kind
 from suites.api.resources import generated
 from suites.claims import claim, same
+from suites.keys import make_rsa_key
 from suites.openstack.wire import Wire
 from suites.seams import Bench, Observe, Subject
 
@@ -36,7 +39,7 @@ def test_a_limit_is_a_number_of_things(wire: Wire) -> None:
 @pytest.mark.check("os-compute-02", needs=("openstack-api",))
 @pytest.mark.cost("api")
 def test_a_refused_server_leaves_nothing(wire: Wire, subject: Subject) -> None:
-    """A server with a bad image, size, network or name is refused with 4xx, and none is left."""
+    """A server with a bad image, size, network, group or name is refused, and none is left."""
     name = f"interop-refused-{secrets.token_hex(4)}"
     image = subject.description.images[0].id
     size = subject.description.sizes[0].id
@@ -45,6 +48,7 @@ def test_a_refused_server_leaves_nothing(wire: Wire, subject: Subject) -> None:
         ("image", {"imageRef": GONE}),
         ("size", {"flavorRef": "interop-no-such-size"}),
         ("network", {"networks": [{"uuid": GONE}]}),
+        ("security group", {"security_groups": [{"name": f"{name}-no-such-group"}]}),
         ("name of 256 characters", {"name": name + "x" * (256 - len(name))}),
         ("name of white space", {"name": "  "}),
     ):
@@ -115,3 +119,38 @@ def test_any_text_may_be_looked_for(wire: Wire, seed: int, observe: Observe) -> 
         )
 
     looked_for()
+
+
+@pytest.mark.check("os-compute-16", needs=("openstack-api",))
+@pytest.mark.cost("api")
+def test_user_data_has_a_limit(wire: Wire, subject: Subject) -> None:
+    """User data over 65,535 characters, or that is no base64, is refused, and no server is left."""
+    name = f"interop-refused-{secrets.token_hex(4)}"
+    image, size = subject.description.images[0].id, subject.description.sizes[0].id
+    for what, data in (("over the limit", "A" * 65_536), ("that is no base64", "!interop!")):
+        server = {"name": name, "imageRef": image, "flavorRef": size, "networks": "none"}
+        wire.refused(
+            400,
+            f"user data {what}",
+            "compute POST /servers",
+            body={"server": {**server, "user_data": data}},
+            microversion="2.37",
+        )
+    left = wire.given(200, "servers", "compute GET /servers", query={"name": name})
+    same("servers that are left", expected=0, actual=len(left["servers"]))
+
+
+@pytest.mark.check("os-compute-17", needs=("openstack-api",))
+@pytest.mark.cost("api")
+def test_a_key_has_its_true_fingerprint(wire: Wire, bench: Bench) -> None:
+    """Keys of both kinds, Ed25519 and RSA, are taken, and their fingerprints are those of MD5."""
+    for kind, text in (("Ed25519", KEY), ("RSA", make_rsa_key())):
+        spec = KeySpec(public_key=f"{text} interop")
+        handle = bench.create(Kind.KEY, f"interop-os-{secrets.token_hex(4)}", spec)
+        try:
+            shown = wire.given(200, "the key", f"compute GET /os-keypairs/{handle.id}")["keypair"]
+            digest = hashlib.md5(base64.b64decode(text.split()[1]), usedforsecurity=False)
+            expected = digest.digest().hex(":")
+            same(f"fingerprint of a key of {kind}", expected=expected, actual=shown["fingerprint"])
+        finally:
+            bench.remove(handle)

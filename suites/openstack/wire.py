@@ -14,6 +14,7 @@ from suites.claims import claim, same
 from suites.seams import Evidence, Subject
 
 KEPT = 4000  # characters of an answer that are kept as evidence
+SECRET = frozenset({"secret", "auth_key", "private_key", "adminPass", "password"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Answer:
     status: int
     body: Any
     headers: Mapping[str, str]
+    code: str
     message: str
 
 
@@ -37,12 +39,14 @@ class Wire:
     def __call__(self, operation: str, **parameters: Any) -> Answer:
         """One call, such as ``wire("compute GET /servers", query={"limit": "1"})``."""
         said = self._api.call(operation, parameters)
-        text = json.dumps({"status": said["status"], "body": said["body"]}, default=str)
+        body = without_secrets(said["body"])
+        text = json.dumps({"status": said["status"], "body": body}, default=str)
         self._evidence(operation, text[:KEPT])
         return Answer(
             status=int(said["status"]),
             body=said["body"],
             headers=said["headers"],
+            code=str(said["code"]),
             message=str(said["message"]),
         )
 
@@ -61,3 +65,15 @@ class Wire:
         answer = self(operation, **more)
         same(what, expected=status, actual=answer.status)
         return answer.body
+
+
+def without_secrets(body: Any) -> Any:
+    """An answer as it may be kept: what opens something is not in it."""
+    if isinstance(body, dict):
+        return {
+            key: "(hidden)" if key in SECRET and value else without_secrets(value)
+            for key, value in body.items()
+        }
+    if isinstance(body, list):
+        return [without_secrets(item) for item in body]
+    return body

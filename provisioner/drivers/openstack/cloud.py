@@ -21,7 +21,7 @@ from openstack.connection import Connection
 
 from provisioner.drivers.openstack.errors import from_answer, translated
 from provisioner.drivers.openstack.settings import Settings
-from provisioner.errors import Lost, NotFound, Unsupported
+from provisioner.errors import BadRequest, Lost, NotFound, Unsupported
 
 CONNECT_S = 10.0
 CONNECTIONS = 64
@@ -62,6 +62,7 @@ class Cloud:
         self._oldest: dict[str, tuple[int, ...]] = {}
         self._api: dict[str, str] = {}
         self._extensions: frozenset[str] | None = None
+        self._tenants: dict[str, Cloud] = {}
         file = settings.config_file
         with translated(platform, "read clouds.yaml and the environment"):
             # With a file of its own the platform means that file, whatever the environment says.
@@ -84,6 +85,21 @@ class Cloud:
                     self._connection = Connection(config=self._region)
             return self._connection
 
+    def tenant(self, name: str) -> Cloud:
+        """The same cloud as another user sees it, one of the setting ``tenants``.
+
+        Raises:
+            BadRequest: it is none of them.
+        """
+        if name not in self.settings.tenants:
+            there = ", ".join(self.settings.tenants) or "there are none"
+            raise BadRequest(f"tenants: {name!r} is none of them: {there}", self.platform)
+        with self._lock:
+            if name not in self._tenants:
+                settings = self.settings.model_copy(update={"cloud": name})
+                self._tenants[name] = Cloud(self.platform, settings)
+            return self._tenants[name]
+
     @property
     def region(self) -> str:
         """The region's name; empty where the cloud has only one and gives it no name."""
@@ -94,6 +110,12 @@ class Cloud:
         """Id of the project that everything belongs to."""
         with translated(self.platform, "log in"):
             return str(self.connection.session.get_project_id() or "")
+
+    @property
+    def token(self) -> str:
+        """The session's token, for calls that are about it."""
+        with translated(self.platform, "log in"):
+            return str(self.connection.session.get_token() or "")
 
     def proxy(self, service: str) -> Any:
         """The SDK's proxy of a service.
@@ -245,6 +267,9 @@ class Cloud:
         with self._lock:
             connection, self._connection = self._connection, None
             self._proxies = {}
+            tenants, self._tenants = self._tenants, {}
+        for tenant in tenants.values():
+            tenant.close()
         if connection is not None:
             connection.session.session.close()
             connection.close()

@@ -1,18 +1,13 @@
 """Faults of the APIs: the true service answers, and one kind of answer is altered on the way.
 
-Each stands for a way in which a cloud may differ from the API reference. Only the standard library
-is used: this runs in the services' processes.
+Each stands for a way in which a cloud may differ from the API reference. ``altering`` does it.
 """
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-Start = Callable[..., Any]
 NEW = '"id": "00000000-0000-4000-8000-00000000dead"'  # of what was never made
 
 
@@ -55,6 +50,23 @@ MUTATIONS: Mapping[str, Mutation] = {
         service="nova", call=r"GET /v2.1/servers", was=(401,), status="200 OK",
         body='{"servers": []}', checks=("os-identity-03",),
     ),
+    "api-revoked-tokens-are-shown": Mutation(
+        service="keystone", call=r"GET /v3/auth/tokens", was=(404,), status="200 OK",
+        body='{"token": {}}', checks=("os-identity-04",),
+    ),
+    "api-credentials-make-others": Mutation(
+        service="keystone", call=r"POST /v3/users/[^/]*/application_credentials", was=(403,),
+        status="201 Created", body=f'{{"application_credential": {{{NEW}}}}}',
+        checks=("os-identity-05",),
+    ),
+    "api-others-things-are-told": Mutation(
+        service="neutron", call=r"GET /v2.0/security-groups/[^/]+$", was=(404,),
+        status="403 Forbidden", checks=("os-identity-07",),
+    ),
+    "api-an-address-leads-nowhere": Mutation(
+        service="placement", call=r"GET /?$", was=(200,), status="404 Not Found",
+        checks=("os-identity-06",),
+    ),
     "api-limit-ignored": Mutation(
         service="nova", call=r"GET /v2.1/servers\?.*limit=", was=(400,), status="200 OK",
         body='{"servers": []}', checks=("os-compute-01",),
@@ -78,6 +90,51 @@ MUTATIONS: Mapping[str, Mutation] = {
     "api-odd-names-break-it": Mutation(
         service="nova", call=r"GET /v2.1/servers\?name=.*%", was=(200, 400),
         status="500 Internal Server Error", checks=("os-compute-06",),
+    ),
+    "api-stopped-is-told-paused": Mutation(
+        service="nova", call=r"GET /v2.1/servers/[^/]+$", was=(200,),
+        swap=('"status": ?"SHUTOFF"', '"status": "PAUSED"'), checks=("os-compute-07",),
+    ),
+    "api-any-state-will-do": Mutation(
+        service="nova", call=r"POST /v2.1/servers/.*/action", was=(409,), status="202 Accepted",
+        body="", checks=("os-compute-08",),
+    ),
+    "api-resize-to-the-same": Mutation(
+        service="nova", call=r"POST /v2.1/servers/.*/action", was=(400,), asked='"resize"',
+        status="202 Accepted", body="", checks=("os-compute-09",),
+    ),
+    "api-rebuild-from-nothing": Mutation(
+        service="nova", call=r"POST /v2.1/servers/.*/action", was=(400,), asked='"rebuild"',
+        status="202 Accepted", body="", checks=("os-compute-10",),
+    ),
+    "api-server-names-are-trimmed": Mutation(
+        service="nova", call=r"PUT /v2.1/servers/[^/]+$", was=(200,),
+        swap=('"name": ?"(?:[^"\\\\]|\\\\.)', '"name": "'), checks=("os-compute-11",),
+    ),
+    "api-tags-without-end": Mutation(
+        service="nova", call=r"PUT /v2.1/servers/[^/]+/tags", was=(400,), status="200 OK",
+        body='{"tags": []}', checks=("os-compute-12",),
+    ),
+    "api-metadata-without-end": Mutation(
+        service="nova", call=r"POST /v2.1/servers/[^/]+/metadata", was=(400,), status="200 OK",
+        body='{"metadata": {}}', checks=("os-compute-13",),
+    ),
+    "api-any-length-will-do": Mutation(
+        service="nova", call=r"POST /v2.1/servers/.*/action", was=(400,),
+        asked='"os-getConsoleOutput"', status="200 OK", body='{"output": ""}',
+        checks=("os-compute-14",),
+    ),
+    "api-requests-are-forgotten": Mutation(
+        service="nova", call=r"GET /v2.1/servers/[^/]+/os-instance-actions$", was=(200,),
+        swap=('"request_id": ?"req-', '"request_id": "req-0'), checks=("os-compute-15",),
+    ),
+    "api-user-data-without-end": Mutation(
+        service="nova", call=r"POST /v2.1/servers$", was=(400,), asked='"user_data"',
+        status="202 Accepted", body=f'{{"server": {{{NEW}}}}}', checks=("os-compute-16",),
+    ),
+    "api-wrong-fingerprint": Mutation(
+        service="nova", call=r"GET /v2.1/os-keypairs/[^/]+$", was=(200,),
+        swap=('"fingerprint": ?"..', '"fingerprint": "--'), checks=("os-compute-17",),
     ),
     "api-subnets-overlap": Mutation(
         service="neutron", call=r"POST /v2.0/subnets", was=(400, 409), status="201 Created",
@@ -105,6 +162,32 @@ MUTATIONS: Mapping[str, Mutation] = {
         swap=('"10.92.0.9", ?"10.92.0.8"', '"10.92.0.8", "10.92.0.9"'),
         checks=("os-network-06",),
     ),
+    "api-addresses-lead-elsewhere": Mutation(
+        service="neutron", call=r"GET /v2.0/floatingips/[^/]+$", was=(200,),
+        swap=('"fixed_ip_address": ?"[^"]*"', '"fixed_ip_address": "10.0.0.1"'),
+        checks=("os-network-07",),
+    ),
+    "api-icmp-without-a-type": Mutation(
+        service="neutron", call=r"POST /v2.0/security-group-rules", was=(400,), asked='"icmp"',
+        status="201 Created", body=f'{{"security_group_rule": {{{NEW}}}}}',
+        checks=("os-network-08",),
+    ),
+    "api-quota-counts-nothing": Mutation(
+        service="neutron", call=r"GET /v2.0/quotas/[^/]+/details", was=(200,),
+        swap=(r'"used": ?\d+', '"used": 0'), checks=("os-network-09",),
+    ),
+    "api-network-names-are-trimmed": Mutation(
+        service="neutron", call=r"PUT /v2.0/networks/[^/]+$", was=(200,),
+        swap=('"name": ?"(?:[^"\\\\]|\\\\.)', '"name": "'), checks=("os-network-10",),
+    ),
+    "api-used-routers-go": Mutation(
+        service="neutron", call=r"DELETE /v2.0/routers/", was=(409,), status="204 No Content",
+        body="", checks=("os-network-11",),
+    ),
+    "api-macs-are-shared": Mutation(
+        service="neutron", call=r"POST /v2.0/ports", was=(409,), asked='"mac_address"',
+        status="201 Created", body=f'{{"port": {{{NEW}}}}}', checks=("os-network-12",),
+    ),
     "api-wrong-digest": Mutation(
         service="glance", call=r"GET /v2/images/[^/]+$", was=(200,),
         # only of what the check made: nova looks at the digest of what it boots
@@ -124,6 +207,30 @@ MUTATIONS: Mapping[str, Mutation] = {
         swap=('"interop_text": ?"(?:[^"\\\\]|\\\\.)', '"interop_text": "'),
         checks=("os-image-04",),
     ),
+    "api-images-are-filled-twice": Mutation(
+        service="glance", call=r"PUT /v2/images/[^/]+/file", was=(409,), status="204 No Content",
+        body="", checks=("os-image-05",),
+    ),
+    "api-any-import-will-do": Mutation(
+        service="glance", call=r"POST /v2/images/[^/]+/import", was=(400,),
+        status="202 Accepted", body="", checks=("os-image-06",),
+    ),
+    "api-owners-accept-for-others": Mutation(
+        service="glance", call=r"PUT /v2/images/[^/]+/members/", was=(403,), status="200 OK",
+        body='{"status": "accepted"}', checks=("os-image-07",),
+    ),
+    "api-deactivated-images-are-given": Mutation(
+        service="glance", call=r"GET /v2/images/[^/]+/file", was=(403,), status="200 OK",
+        body="", checks=("os-image-08",),
+    ),
+    "api-offers-stay-open": Mutation(
+        service="glance", call=r"PUT /v2/images/[^/]+/members/", was=(200,),
+        swap=('"status": ?"accepted"', '"status": "pending"'), checks=("os-image-10",),
+    ),
+    "api-images-fit-anywhere": Mutation(
+        service="nova", call=r"POST /v2.1/servers$", was=(400,), asked="interop-too-small",
+        status="202 Accepted", body=f'{{"server": {{{NEW}}}}}', checks=("os-image-09",),
+    ),
     "api-no-size-will-do": Mutation(
         service="cinder", call=r"POST /v3/[^/]*/?volumes$", was=(400,), status="202 Accepted",
         body=f'{{"volume": {{{NEW}}}}}', checks=("os-volume-01",),
@@ -136,59 +243,33 @@ MUTATIONS: Mapping[str, Mutation] = {
         service="cinder", call=r"DELETE /v3/.*volumes/", was=(404,), status="202 Accepted",
         body="", checks=("os-volume-03",),
     ),
+    "api-volumes-stay-small": Mutation(
+        service="cinder", call=r"POST /v3/.*/action", was=(202,), asked='"new_size": 3',
+        status="400 Bad Request", body='{"badRequest": {"code": 400, "message": "no"}}',
+        checks=("os-volume-04",),
+    ),
+    "api-used-volumes-go": Mutation(
+        service="cinder", call=r"DELETE /v3/.*volumes/", was=(400,), status="202 Accepted",
+        body="", checks=("os-volume-05",),
+    ),
+    "api-clones-shrink": Mutation(
+        service="cinder", call=r"POST /v3/[^/]*/?volumes$", was=(400,), asked='"source_volid"',
+        status="202 Accepted", body=f'{{"volume": {{{NEW}}}}}', checks=("os-volume-06",),
+    ),
+    "api-any-type-will-do": Mutation(
+        service="cinder", call=r"POST /v3/[^/]*/?volumes$", was=(404,), status="202 Accepted",
+        body=f'{{"volume": {{{NEW}}}}}', checks=("os-volume-07",),
+    ),
+    "api-volume-metadata-without-end": Mutation(
+        service="cinder", call=r"POST /v3/.*/metadata", was=(400,), status="200 OK",
+        body='{"metadata": {}}', checks=("os-volume-08",),
+    ),
+    "api-any-key-will-do": Mutation(
+        service="cinder", call=r"POST /v3/.*/accept", was=(400,), status="202 Accepted",
+        body='{"transfer": {}}', checks=("os-volume-09",),
+    ),
+    "api-volumes-are-attached-twice": Mutation(
+        service="nova", call=r"POST /v2.1/servers/[^/]+/os-volume_attachments", was=(400, 409),
+        status="200 OK", body='{"volumeAttachment": {}}', checks=("os-volume-10",),
+    ),
 }  # fmt: skip
-
-
-def mutated(application: Any, service: str, defects: Iterable[str]) -> Any:
-    """*application* with the faults among *defects* that are this service's; itself if none is."""
-    wanted = [
-        mutation
-        for name, mutation in MUTATIONS.items()
-        if name in frozenset(defects) and mutation.service == service
-    ]
-    return _Altered(application, wanted) if wanted else application
-
-
-class _Altered:
-    """A WSGI application in front of another."""
-
-    def __init__(self, application: Any, mutations: list[Mutation]) -> None:
-        self._application = application
-        self._mutations = mutations
-
-    def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
-        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        call = f"{environ['REQUEST_METHOD']} {path}{query}"
-        candidates = [one for one in self._mutations if re.match(one.call, call)]
-        if not candidates:
-            answer: Iterable[bytes] = self._application(environ, start)
-            return answer
-        asked = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(asked)
-        said: list[Any] = []
-
-        def begin(status: str, headers: list[tuple[str, str]], info: Any = None) -> None:
-            said[:] = [status, headers]
-
-        result = self._application(environ, begin)
-        body = b"".join(result)
-        if hasattr(result, "close"):
-            result.close()
-        true, headers = said
-        status = true
-        for one in candidates:
-            if int(true.split()[0]) in one.was and one.asked in asked.decode(errors="replace"):
-                status = one.status or status
-                body = _body(one, body)
-        kept = [(key, value) for key, value in headers if key.lower() != "content-length"]
-        start(status, [*kept, ("Content-Length", str(len(body)))])
-        return [body]
-
-
-def _body(one: Mutation, body: bytes) -> bytes:
-    if one.body is not None:
-        return one.body.encode()
-    if one.swap[0]:
-        return re.sub(one.swap[0], one.swap[1], body.decode()).encode()
-    return body
