@@ -27,8 +27,11 @@ from guidelines.requirements import choose_program
 from guidelines.results import load_results
 from guidelines.verdict import State, Verdict
 from guidelines.waivers import Waiver
+from harness.attest.bundle import is_bundle
 from harness.guideline_documents import guideline_documents
 from harness.outcome import program_for
+from harness.signed import bundle_digest, evidence_of, signed_part
+from reports.attest.keys import Signer
 from reports.read import digest, read_json, read_result, read_summary
 from reports.redact import Private, redaction
 from reports.result import SCHEMA, Result
@@ -42,7 +45,8 @@ from reports.write import Tree
 MEMORY = "site.json"
 MANY = 64  # new results from which on it pays to start processes
 MEMORY_SCHEMA = "interop.site-memory/1"
-ENDINGS = (".html", ".evidence.js", ".result.json", ".verdicts.json", ".summary.json")
+BUNDLE = ".bundle.tar.gz"
+ENDINGS = (".html", ".evidence.js", ".result.json", ".verdicts.json", ".summary.json", BUNDLE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,7 @@ class Publication:
         base: address it is published at; empty if unknown.
         salt: a secret of this machine, so that nobody guesses private values from keys.
         waivers_digest: of the file the waivers are from.
+        trusted: whose signatures on bundles are shown with a name.
     """
 
     guidelines: Sequence[Guideline]
@@ -70,6 +75,7 @@ class Publication:
     title: str = "Interop"
     base: str = ""
     salt: bytes
+    trusted: tuple[Signer, ...] = ()
 
     @cached_property
     def documents(self) -> list[GuidelineDocument]:
@@ -87,6 +93,7 @@ class Publication:
         parts = [version("interop-harness"), self.title, str(self.program), self.waivers_digest]
         parts += [document.model_dump_json() for document in self.documents]
         parts.append(repr(self.private))
+        parts += [f"{s.fingerprint} {s.name} {s.since} {s.until}" for s in self.trusted]
         for folder in ("", "templates", "assets"):
             for file in sorted(
                 (files("reports") / "site" / folder).iterdir(), key=lambda file: file.name
@@ -119,16 +126,21 @@ def publish(
 ) -> Published:
     """Make the site of the results at *paths* in *folder*.
 
+    A path may be that of a signed bundle; it stands for the result of the same run, if that is
+    given as well.
+
     Results that were published before under the same rules are not read again; files that would
     not change are not touched; files of results that are gone are removed.
 
     Raises:
-        BadDocument, BadReport: a result cannot be read, or two have the same run and platform.
+        BadDocument, BadReport: a result cannot be read, a bundle does not hold, or two results
+            have the same run and platform.
     """
     tree = Tree(folder)
     memory = _memory(folder)
     before: Collection[str] = memory["files"]
-    keys = {path: publication.key(_digest(path)) for path in paths}
+    ordered = sorted(paths, key=lambda path: not is_bundle(path))
+    keys = {path: publication.key(_digest(path)) for path in ordered}
     kept = {path: _kept(folder, memory, key) for path, key in keys.items()}
     fresh = {path: key for path, key in keys.items() if kept[path] is None}
     prepared = _prepared(publication, fresh)
@@ -148,7 +160,8 @@ def publish(
                 tree.keep(at)
         where = page(summary)
         if where in summaries:
-            if summaries[where].key == key:
+            other = summaries[where]
+            if other.key == key or (other.signed and other.id == summary.id and not summary.signed):
                 continue
             told = f"run {summary.run} on {summary.platform}, which {sources[where]} is about, too"
             raise BadDocument(str(path), "", told)
@@ -226,9 +239,16 @@ def _job(job: tuple[Path, str]) -> tuple[Summary, list[Page]]:
 
 def _pages(publication: Publication, path: Path, key: str) -> tuple[Summary, list[Page]]:
     """One result's summary and pages."""
+    signed, archive = None, b""
+    if is_bundle(path):
+        signed, archive = signed_part(path, publication.trusted, publication.guidelines)
+        path = evidence_of(path)
     summary, result, verdicts = prepare(publication, path, key)
-    made = result_pages(publication.render, summary, result, verdicts, publication.documents)
-    return summary, list(made)
+    summary = summary.model_copy(update={"signed": signed})
+    made = list(result_pages(publication.render, summary, result, verdicts, publication.documents))
+    if archive:
+        made.append((page(summary).removesuffix(".html") + BUNDLE, archive))
+    return summary, made
 
 
 def prepare(
@@ -370,7 +390,9 @@ def _short(guideline: Guideline, verdict: Verdict, ended: date | None) -> dict[s
 
 
 def _digest(path: Path) -> str:
-    """A digest of a result: of its file, or of all files in an Allure folder."""
+    """A digest of a result: of its file, or of all files in a bundle or an Allure folder."""
+    if is_bundle(path):
+        return bundle_digest(path)
     file = path / "result.json" if (path / "result.json").is_file() else path
     if not file.is_dir():
         return digest(file)

@@ -63,7 +63,7 @@ class Tree:
         self.written: list[str] = []
         self.same: list[str] = []
 
-    def put(self, path: str, text: str) -> None:
+    def put(self, path: str, text: str | bytes) -> None:
         """Write *text* to *path*, which stays below the root, unless it is there already.
 
         Raises:
@@ -73,7 +73,7 @@ class Tree:
         if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts):
             raise ValueError(f"{path!r} is no path below the tree")
         file = self.root.joinpath(*parts)
-        data = text.encode("utf-8", "backslashreplace")
+        data = text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace")
         try:
             unchanged = file.stat().st_size == len(data) and file.read_bytes() == data
         except OSError:

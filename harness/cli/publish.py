@@ -12,7 +12,9 @@ from rich.progress import Progress
 
 from guidelines.catalog import load_guideline, load_waivers
 from guidelines.errors import BadDocument
+from harness.attest.bundle import VERDICT_ENVELOPE, is_bundle
 from harness.cli.guideline import day_option
+from harness.cli.verify import trusted_keys
 from harness.private import read_private
 from harness.publishing import Publication, machine_salt, publish
 from reports.read import digest
@@ -36,6 +38,13 @@ DEEP = ("*/result.json", "*/*/result.json")  # in a run's folder, in a folder of
 @click.option("--program", metavar="P", help="Program to judge by. [default: by platform]")
 @click.option("--waivers", "waiver_file", type=_FILE, help="File of granted exceptions.")
 @click.option("--private", "private_file", type=_FILE, help="File of what is not to be published.")
+@click.option(
+    "--trust",
+    "trust_files",
+    multiple=True,
+    type=_FILE,
+    help="File of allowed signers, whose names stand at signed bundles.",
+)
 @click.option("--title", default="Interop", show_default=True, help="Title of the site.")
 @click.option("--base-url", default="", help="Address it is published at; for the feed.")
 @day_option("States as of this day; today if not given.")
@@ -46,15 +55,17 @@ def publish_command(
     program: str | None,
     waiver_file: Path | None,
     private_file: Path | None,
+    trust_files: tuple[Path, ...],
     title: str,
     base_url: str,
     at: date,
 ) -> None:
     """Publish RESULTs as a static site.
 
-    A RESULT is a result.json, its folder, a run's folder, a folder of runs, or a result of another
-    tool. The site needs no server and fetches nothing. Give all results each time: what is
-    published already is not read again, and what is no longer given is removed.
+    A RESULT is a result.json, its folder, a run's folder, a folder of runs, a result of another
+    tool, or a signed bundle. A bundle is verified first and can be taken from the site; one that
+    does not hold is refused. The site needs no server and fetches nothing. Give all results each
+    time: what is published already is not read again, and what is no longer given is removed.
 
     Secrets and addresses of management controllers are taken out, and so is whatever
     platform.declared.private of a result, or the file of --private, names: values, keys, networks.
@@ -73,6 +84,7 @@ def publish_command(
         title=title,
         base=f"{base_url.rstrip('/')}/" if base_url else "",
         salt=machine_salt(),
+        trusted=tuple(signer for file in trust_files for signer in trusted_keys(file)),
     )
     ids = [guideline.id for guideline in publication.guidelines]
     if len(set(ids)) < len(ids):
@@ -104,8 +116,18 @@ def find_results(paths: tuple[Path, ...]) -> list[Path]:
     found: dict[Path, Path] = {}
     for path in paths:
         inside = [path]
+        if path.is_dir() and is_bundle(path):
+            found.setdefault(path.resolve(), path)
+            continue
         if path.is_dir() and not (path / "result.json").is_file():
-            deep = sorted(file for pattern in DEEP for file in path.glob(pattern))
+            bundles = sorted(one.parent for one in path.glob(f"*/{VERDICT_ENVELOPE}"))
+            deep = sorted(
+                file
+                for pattern in DEEP
+                for file in path.glob(pattern)
+                if not is_bundle(file.parent)
+            )
+            deep = [*bundles, *deep]
             inside = deep or [path]
         elif path.is_dir():
             inside = [path / "result.json"]

@@ -60,7 +60,7 @@ def verify_command(
     trusted, or the guideline is nobody's.
     """
     files = bundle.read_bundle(folder)
-    trusted = [signer for path in (*keys, *keys_too) for signer in _keys(path)]
+    trusted = [signer for path in (*keys, *keys_too) for signer in trusted_keys(path)]
     lines = verify(
         files,
         trusted,
@@ -100,7 +100,8 @@ def _print(lines: list[Line], said: VerdictPredicate, state: str, form: str) -> 
     print_line(SUMMARY[state], form)
 
 
-def _keys(path: Path) -> list[Signer]:
+def trusted_keys(path: Path) -> list[Signer]:
+    """The public keys in a file: PEM, OpenSSH, or allowed signers."""
     data = path.read_bytes()[: 1024 * 1024]
     try:
         return public_keys(data.decode(), str(path))

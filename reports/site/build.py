@@ -23,7 +23,7 @@ from reports.site.history import Change, Platform, Standing, platforms
 from reports.site.render import Renderer, asset, by_chapter, dumped, page
 
 ASSETS = ("site.css", "site.js", "evidence.js", "compare.js", "mark.svg")
-Page = tuple[str, str]
+Page = tuple[str, str | bytes]
 
 
 @dataclass(frozen=True, kw_only=True)

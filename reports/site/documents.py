@@ -53,6 +53,34 @@ class Judged(Strict):
     holds_until: str | None = None
 
 
+class SignerPart(Strict):
+    """A key that signed; ``name`` is whose it is, empty if the publisher does not trust it."""
+
+    fingerprint: str
+    name: str = ""
+
+
+class SignedPart(Strict):
+    """The signed bundle a result came in: by whom, what it says, and what holds of it.
+
+    ``lines`` are state, topic and text, as ``interop verify`` prints them.
+    """
+
+    signers: list[SignerPart]
+    verdict: str
+    guideline: str
+    program: str
+    signed: str
+    valid_from: str
+    valid_until: str
+    lines: list[tuple[str, str, str]] = Field(default_factory=list)
+
+    @property
+    def names(self) -> list[str]:
+        """Those who signed and are trusted."""
+        return [signer.name for signer in self.signers if signer.name]
+
+
 class Summary(Strict):
     """Everything the pages about several results need of one of them.
 
@@ -90,6 +118,7 @@ class Summary(Strict):
     timings: list[TimingRecord] = Field(default_factory=list)
     leaks: list[str] = Field(default_factory=list)
     judged: list[Judged] = Field(default_factory=list)
+    signed: SignedPart | None = None
 
     @property
     def day(self) -> str:

@@ -99,6 +99,7 @@ def _document(site: Site, platform: Platform) -> dict[str, Any]:
 def _standing(site: Site, platform: Platform, guideline: str) -> dict[str, Any]:
     standing = platform.standing(guideline, site.day)
     certificate = standing.certificate
+    signed = certificate.summary.signed if certificate.summary else None
     return {
         "standing": standing.word,
         "level": standing.last.level if standing.last else None,
@@ -108,5 +109,6 @@ def _standing(site: Site, platform: Platform, guideline: str) -> dict[str, Any]:
             "since": certificate.since,
             "until": certificate.until,
             "result": certificate.summary.id if certificate.summary else "",
+            "signed": signed.model_dump(mode="json") if signed else None,
         },
     }
