@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
 from provisioner.deployment import Member
+from provisioner.errors import Lost
 from provisioner.resources import FirewallSpec, Kind, Ref, Rule, Support
 from suites.lifetime import Lifetime
 from suites.newcomer import user_data
@@ -15,6 +17,22 @@ from suites.sight import Sight
 
 ROOT_GIB = 2  # asked for by the machine of the destructive checks (disk-01)
 VOLUME_GIB = 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """What fails while a node of the cluster does not answer is blocked, and names the node."""
+    try:
+        return (yield)
+    except AssertionError as failed:
+        subject: Any = pyfuncitem.funcargs.get("subject")
+        if subject is None or "kubernetes" not in subject.description.features:
+            raise
+        from suites.kubernetes import nodes
+
+        if gone := nodes.lost(subject):
+            raise Lost(f"{nodes.told(gone)}; seen: {failed}", subject.name) from failed
+        raise
 
 
 @pytest.fixture(scope="session")

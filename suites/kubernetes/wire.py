@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.driver import Handle
+from provisioner.errors import Lost
 from provisioner.features import RawCall
 from provisioner.resources import Kind
 from suites.claims import claim, same
+from suites.kubernetes import nodes
 from suites.seams import Evidence, Subject
-from suites.waits import until
+from suites.waits import Stopwatch, until
 
 SPACE = "namespaces/{namespace}"
 CORE, APPS, BATCH = f"/api/v1/{SPACE}", f"/apis/apps/v1/{SPACE}", f"/apis/batch/v1/{SPACE}"
@@ -28,6 +30,7 @@ MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 LABEL = "interop-check"  # its value is the name of the group of things that one check made
+LOOK_S = 15.0  # of waiting, after which it is asked whether every node is there
 KEPT = 2000  # characters of an answer that are kept as evidence
 Object = dict[str, Any]
 
@@ -72,6 +75,7 @@ class Wire:
     def __init__(self, subject: Subject, evidence: Evidence, check: str, anchor: Anchor) -> None:
         nothing = Handle(platform=subject.name, kind=Kind.CONFIG, id="")
         self._api = subject.driver.feature(RawCall, nothing)  # type: ignore[type-abstract]
+        self._subject = subject
         self._evidence = evidence
         self._made: list[str] = []
         self._anchor = anchor.reference
@@ -151,8 +155,19 @@ class Wire:
     def wait(
         self, top: str, name: str, right: Callable[[Object], object], seconds: float
     ) -> Object:
-        """The object once it is right, or as it was last; empty where it is not there."""
-        seen = until(lambda: self.see(top, name) or {}, lambda one: bool(right(one)), seconds)
+        """The object once it is right, or as it was last; empty where it is not there.
+
+        Raises:
+            Lost: it is not, and a node does not answer.
+        """
+        watch = Stopwatch()
+        while True:
+            wait_s = min(LOOK_S, seconds - watch.seconds)
+            seen = until(lambda: self.see(top, name) or {}, lambda one: bool(right(one)), wait_s)
+            if right(seen) or watch.seconds >= seconds:
+                break
+            if gone := nodes.lost(self._subject):
+                raise Lost(f"waiting for {name}: {nodes.told(gone)}", self._subject.name)
         self._evidence(f"{name} as last seen", json.dumps(_short(seen))[:KEPT])
         return seen
 
