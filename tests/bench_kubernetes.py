@@ -15,12 +15,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import kubernetes_lab
 
 from provisioner.census import census
 from provisioner.driver import Driver, Handle, Owner, Status
-from provisioner.features import Exec
+from provisioner.features import Exec, RawCall
+from provisioner.lab.kubernetes import pki, plan
 from provisioner.lab.pids import children
 from provisioner.lab.space import Space
 from provisioner.lab.state import State, marked
@@ -79,6 +81,18 @@ def gone(driver: Driver, handles: list[Handle]) -> float:
     return time.monotonic() - began
 
 
+def without_namespace(entry: dict[str, Any], folder: Path) -> float:
+    """Delete the harness's namespace as who may; seconds until it and all in it is gone."""
+    admin = kubernetes_lab.driver(entry, folder, context=f"{plan.CONTEXT}-{pki.ADMIN}")
+    nothing = Handle(platform=admin.platform, kind=Kind.CONFIG, id="")
+    raw = admin.feature(RawCall, nothing)  # type: ignore[type-abstract]
+    began = time.monotonic()
+    raw.call("DELETE /api/v1/namespaces/{namespace}", {})
+    until(lambda: raw.call("GET /api/v1/namespaces/{namespace}", {})["status"] == 404)
+    admin.close()
+    return time.monotonic() - began
+
+
 def main() -> int:
     if lacking := kubernetes_lab.lacking():
         print(lacking)
@@ -101,7 +115,7 @@ def main() -> int:
             many = list(pool.map(lambda n: make(virtual, n), range(1, COUNT + 1)))
             list(pool.map(lambda handle: ready(virtual, handle), many))
         many_s = time.monotonic() - began
-        many_gone_s = gone(virtual, many)
+        space_gone_s = without_namespace(entry, Path(folder))
         left = census(driver)
         virtual.close()
         driver.close()
@@ -111,7 +125,7 @@ def main() -> int:
     print(f"| memory of the whole lab then | {memory:.0f} MB |")
     print(f"| that pod gone, by API | {one_gone_s:.1f} s |")
     print(f"| {COUNT} virtual pods ready through the driver | {many_s:.1f} s |")
-    print(f"| all of them gone | {many_gone_s:.1f} s |")
+    print(f"| their namespace gone | {space_gone_s:.1f} s |")
     print(f"| census at the end | {sum(left.values())} |")
     return 0 if pod_s < 40 and memory < 1000 and many_s < 30 and not left else 1
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +17,9 @@ from typing import Any
 
 import kubernetes_lab
 import pytest
+import yaml
 
 from provisioner.driver import Driver, Handle, Owner, Status
-from provisioner.errors import Lost
 from provisioner.features import Completed, Exec, RawCall
 from provisioner.lab import up
 from provisioner.lab.images import default_cache
@@ -241,17 +243,37 @@ def test_an_api_without_nodes_says_what_it_lacks(
     assert (made["status"], back["body"]["data"]) == (201, {"a": "b"})
 
 
-def test_a_dead_node_is_named_and_a_killed_daemon_leaves_nothing(tmp_path: Path) -> None:
-    """A check on a machine of a dead node is blocked: Lost is no verdict on the platform."""
+def test_a_node_that_dies_in_a_run_is_named_and_a_killed_daemon_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    """What a dead node keeps from being seen is blocked, by its name, and no verdict is made."""
     with ExitStack() as stack:
-        lab = desk(stack, tmp_path, name=f"t-k8s-k-{os.getpid()}")
-        machine = lab.make(Kind.MACHINE, "m-1", MachineSpec(image=ImageSpec(os="debian")), {})
-        node = lab.ready(machine).facts["node"]
-        kill(lab, f"kube-{node}")
-        with pytest.raises(Lost, match=f"on {node}"):
-            lab.run(machine, "true")
+        lab = desk(stack, tmp_path, "volumes-never-bind", name=f"t-k8s-k-{os.getpid()}")
+        claim = lab.make(Kind.VOLUME, "data", VolumeSpec(size_gib=1), {})
+        platforms = tmp_path / "platforms.yaml"
+        platforms.write_text(yaml.safe_dump({"platforms": {"lab-kubernetes": lab.entry}}))
+        run = subprocess.Popen(
+            [str(Path(sys.executable).with_name("interop")), "run", "-p", "lab-kubernetes",
+             "--platforms", str(platforms), "--results", str(tmp_path), "--quiet",
+             "--select", "net,path,time,k8s-load-04"],
+        )  # fmt: skip
+        events = until(lambda: list(tmp_path.glob("run-*/events.jsonl")))[0]
+        until(lambda: '"checking"' in events.read_text(encoding="utf-8"), 120)
+        kill(lab, "kube-node-1")
+        code = run.wait(240)
+        (result,) = tmp_path.glob("run-*/lab-kubernetes/result.json")
+        checks = json.loads(result.read_text(encoding="utf-8"))["checks"]
+        bound = lab.driver.read(claim)
         kill(lab, "serve-kubernetes")
 
+    told = {one["id"]: (one["outcome"], one["reason"]) for one in checks}
+    blocked = {name: reason for name, (outcome, reason) in told.items() if outcome == "blocked"}
+    assert code == 3
+    assert "failed" not in {outcome for outcome, _ in told.values()}
+    assert blocked
+    assert {name: reason for name, reason in blocked.items() if "node-1" not in reason} == {}
+    assert bound is not None
+    assert bound.status is Status.PENDING
     assert up.leftovers(lab.space) == []
 
 
@@ -279,17 +301,26 @@ def test_defects_of_the_way_between_pods(tmp_path: Path) -> None:
     assert size == 3 << 28
 
 
-@pytest.mark.parametrize(
-    "faults", [("scheduler-dead", "volumes-never-bind"), ("controllers-dead",)], ids="-".join
-)
-def test_defects_of_the_control_plane(tmp_path: Path, faults: tuple[str, ...]) -> None:
+def test_defects_of_the_control_plane(tmp_path: Path) -> None:
+    """Nobody makes a pod of a deployment, and nobody finds a node for one that is made."""
+    faults = ("controllers-dead", "scheduler-dead")
     with ExitStack() as stack:
         lab = desk(stack, tmp_path, *faults, name=f"t-k8s-c-{os.getpid()}")
-        made = [
-            lab.make(Kind.MACHINE, "m-1", MachineSpec(image=ImageSpec(os="debian")), {}),
-            lab.make(Kind.VOLUME, "data", VolumeSpec(size_gib=1), {}),
-        ]
-        time.sleep(10)
-        states = [lab.driver.read(handle) for handle in made]
+        spec = MachineSpec(image=ImageSpec(os="debian"))
+        machine = lab.make(Kind.MACHINE, "m-1", spec, {})
+        container = {"name": "c", "image": "docker.io/lab/debian:12", "command": ["sleep", "9"]}
+        spec_of_pod = {"containers": [container], "automountServiceAccountToken": False}
+        body = {"metadata": {"name": "bare"}, "spec": spec_of_pod}
+        account = {"metadata": {"name": "default"}}  # which controllers would have made
+        lab.call("POST /api/v1/namespaces/{namespace}/serviceaccounts", body=account)
+        pods = "/api/v1/namespaces/{namespace}/pods"
+        made = lab.call(f"POST {pods}", body=body)
+        time.sleep(5)
+        state = lab.driver.read(machine)
+        there = lab.call(f"GET {pods}")["body"]["items"]
 
-    assert [state.status for state in states if state] == [Status.PENDING, Status.PENDING]
+    assert made["status"] == 201
+    assert state is not None
+    assert (state.status, state.reason) == (Status.PENDING, "no pod yet")
+    assert [pod["metadata"]["name"] for pod in there] == ["bare"]
+    assert "nodeName" not in there[0]["spec"]
