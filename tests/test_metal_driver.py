@@ -193,6 +193,24 @@ def test_a_silent_bmc_is_lost_within_the_deadline_and_comes_back() -> None:
             bmc.close()
 
 
+def test_a_session_that_ended_in_silence_is_not_asked(
+    rack: Rack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Controllers end idle sessions unannounced; pyghmi would ask in vain for 20 s."""
+    monkeypatch.setattr("provisioner.lab.bmc.session.IDLE_S", 0.5)
+    monkeypatch.setattr("provisioner.drivers.metal.bmc.IDLE_S", 0.4)
+    bmc = bmc_of(rack.serve(MemoryMachine(), HOST, 0, USERS))
+    try:
+        bmc.call("power")
+        time.sleep(0.7)  # the silence
+        begun = time.monotonic()
+
+        assert bmc.call("power") == "off"
+        assert time.monotonic() - begun < 10
+    finally:
+        bmc.close()
+
+
 def test_no_password_is_in_an_argument_list(rack: Rack) -> None:
     where = rack.serve(MemoryMachine(), HOST, 0, USERS)
     bmc = bmc_of(where)

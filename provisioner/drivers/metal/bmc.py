@@ -26,6 +26,7 @@ from provisioner.errors import (
 )
 
 CALL_S, LOGIN_S = 30.0, 15.0
+IDLE_S = 45.0  # controllers end a session after 60 s of silence (IPMI 2.0, 6.12.15), unannounced
 KEPT = 1024 * 1024  # bytes of console output kept for each machine
 ERRORS: Mapping[str, type[PlatformError]] = {
     "unauthorized": Unauthorized,
@@ -45,6 +46,7 @@ class Bmc:
         self._model, self._machine, self._platform = model, machine, platform
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
+        self._used = 0.0
 
     def call(self, what: str, timeout_s: float = CALL_S, /, **arguments: Any) -> Any:
         """One call of the worker.
@@ -57,6 +59,7 @@ class Bmc:
             process = self._running()
             line = json.dumps({"do": what, "with": arguments}).encode() + b"\n"
             answer = _exchange(process, line, timeout_s)
+            self._used = time.monotonic()
             if answer is None:
                 self._end()
                 raise self._error(Lost, f"{what} not answered within {timeout_s:.0f} s")
@@ -109,7 +112,12 @@ class Bmc:
         return "refused" if "error" in answer else "ok"
 
     def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
+        """The process; a new one where the old one's session may have ended in the meantime.
+
+        pyghmi would ask in that session for 20 s before it gave up.
+        """
+        idle = time.monotonic() - self._used > IDLE_S
+        if self._process is None or self._process.poll() is not None or idle:
             self._end()
             self._process = start_worker(self.about(self._model.protocol))
         return self._process
