@@ -20,7 +20,8 @@ from provisioner.errors import Lost
 from provisioner.features import Completed
 from provisioner.remote import Remote
 
-PROBE = "/opt/interop/probe.py"
+PROBE_HOME = "/opt/interop"
+PROBE = f"{PROBE_HOME}/probe.py"
 
 Note = Callable[[str, str], None]  # a title and a text to keep as evidence
 Mask = Callable[[str], str]  # takes the secrets out of a text
@@ -91,19 +92,21 @@ class Inside:
     ) -> dict[str, Any]:
         """What the probe sees: ``probe.py observe NAME [JSON]``, one JSON object.
 
-        It runs as root where we may become it: it would start itself again by sudo, and starting
-        Python twice is half of what a look into an emulated machine costs.
+        It is run as a module, which Python compiles once and not at each start. It runs as root
+        where we may become it: it would start itself again by sudo, and starting Python twice is
+        half of what a look into an emulated machine costs.
 
         Raises:
             Lost: the probe did not run or printed something else: nothing was learnt.
         """
-        words = ["python3", PROBE, "observe", name]
+        words = ["python3", "-m", "probe", "observe", name]
         if args:
             words.append(json.dumps(args, sort_keys=True))
         if self._becomes_root is None:
             limit = self._timeout_s if timeout_s is None else timeout_s
             self._becomes_root = self.remote.run("true", timeout_s=limit, sudo=True).code == 0
-        done = self.run(shlex.join(words), timeout_s, sudo or self._becomes_root)
+        line = f"cd {PROBE_HOME} && {shlex.join(words)}"
+        done = self.run(line, timeout_s, sudo or self._becomes_root)
         if done.code != 0:
             said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
             last = said.splitlines()[-1] if said else "no output"

@@ -103,7 +103,7 @@ class Lifetime:
         if not self._served:
             config = b'{"name": "victim", "role": "none"}'
             self._must(f"mkdir -p /var/lib/interop && cat > {CONFIG}", stdin=config)
-            self._must(f"python3 /opt/interop/probe.py enable --config {CONFIG}")
+            self._must(f"cd /opt/interop && python3 -m probe enable --config {CONFIG}")
             self._served = True
         token = f"{name}-{secrets.token_hex(8)}"
         before = self.look()

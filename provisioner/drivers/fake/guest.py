@@ -19,11 +19,24 @@ from provisioner.drivers.fake.things import Thing
 from provisioner.features import Completed
 
 PROBE = "/opt/interop/probe.py"
+IN_ITS_FOLDER = "cd /opt/interop && "
 KEPT_CHARS = 65_536  # of a file; the model does not need more
 PUT = re.compile(r"mv -f -- \S+ (\S+)$")
 INTO = re.compile(r"cat > (\S+)$")
 HEREDOC = re.compile(r"cat > (\S+) <<'?(\w+)'?$")
-HARMLESS = ("#", "set ", "mkdir ", "command -v", "python3 -c", "echo ", "true", ":", "sync", "exit")
+HARMLESS = (
+    "#",
+    "set ",
+    "cd ",
+    "mkdir ",
+    "command -v",
+    "python3 -c",
+    "echo ",
+    "true",
+    ":",
+    "sync",
+    "exit",
+)
 SIGTERM = 15
 
 
@@ -81,11 +94,13 @@ class FakeGuest:
         return 0, "\n".join(out) + ("\n" if out else ""), ""
 
     def _line(self, text: str) -> tuple[int, str, str]:
-        words = shlex.split(text, comments=True)
+        words = shlex.split(text.removeprefix(IN_ITS_FOLDER), comments=True)
         if not words:
             return 0, "", ""
         if words[:2] == ["python3", PROBE]:
             return self._probe(words[2:])
+        if words[:3] == ["python3", "-m", "probe"]:
+            return self._probe(words[3:])
         if words[0] == "echo":
             return 0, " ".join(words[1:]), ""
         if words[0] == "test" and len(words) == 3:

@@ -18,37 +18,30 @@ systemd, udev, iproute2 nor a package manager.
 
 from __future__ import annotations
 
-import argparse
 import base64
 import contextlib
-import ctypes
 import errno
-import fcntl
-import getpass
 import glob
-import hashlib
-import http.client
-import ipaddress
 import json
 import os
-import platform
-import pwd
 import re
-import shutil
-import signal
 import socket
 import stat
 import struct
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+
+# Where the processor is emulated a start of Python costs seconds, and most of that are imports:
+# what only some observations need is imported by them (a look costs 37 ms of an ordinary processor
+# instead of 80).
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from http.server import BaseHTTPRequestHandler
+    from typing import Any
+
+    Json = dict[str, Any]  # a JSON object
 
 VERSION = "2026.11"
 HOME = Path(os.environ.get("INTEROP_PROBE_HOME") or "/var/lib/interop")  # survives reboots
@@ -57,7 +50,6 @@ UDP_PORT = 8082  # echo, time and path measurements; open to members
 SHUT_PORT = 8079  # somebody listens, but no firewall rule lets anybody in
 GROUP = "239.77.77.77"  # multicast group of the members (RFC 2365, administratively scoped)
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
-Json = dict[str, Any]  # a JSON object
 
 
 # --- reading the machine ---------------------------------------------------------------------
@@ -73,6 +65,8 @@ def text_of(path: str | Path, default: str = "") -> str:
 
 def output_of(argv: list[str], timeout_s: float = 10.0) -> tuple[int, str]:
     """Exit code and output of a program; 127 where it is not there, 124 when it takes too long."""
+    import subprocess
+
     try:
         done = subprocess.run(
             argv, capture_output=True, timeout=timeout_s, check=False, stdin=subprocess.DEVNULL
@@ -84,6 +78,37 @@ def output_of(argv: list[str], timeout_s: float = 10.0) -> tuple[int, str]:
     except OSError as error:
         return 126, str(error)
     return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
+
+
+def sha256(data: bytes) -> bytes:
+    """A digest."""
+    import hashlib
+
+    return hashlib.sha256(data).digest()
+
+
+def at_once(call: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    """*call* of every item at the same time; what came of them, in order."""
+    import threading
+
+    every = list(items)
+    found: dict[int, Any] = {}
+
+    def one(number: int) -> None:
+        try:
+            found[number] = call(every[number])
+        except Exception as error:
+            found[number] = error
+
+    threads = [threading.Thread(target=one, args=(number,)) for number in range(len(every))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for value in found.values():
+        if isinstance(value, Exception):
+            raise value
+    return [found[number] for number in range(len(every))]
 
 
 def boot_identity() -> str:
@@ -147,7 +172,8 @@ def attributes(data: bytes) -> dict[int, bytes]:
 
 def as_address(value: bytes) -> str:
     """Four or sixteen bytes as an address."""
-    return str(ipaddress.ip_address(value)) if len(value) in (4, 16) else ""
+    family = {4: socket.AF_INET, 16: socket.AF_INET6}.get(len(value))
+    return socket.inet_ntop(family, value) if family is not None else ""
 
 
 def addresses() -> list[Json]:
@@ -237,7 +263,7 @@ def identity() -> Json:
     for file in sorted(glob.glob("/etc/ssh/ssh_host_*_key.pub")):
         words = text_of(file).split()
         if len(words) >= 2:
-            digest = hashlib.sha256(base64.b64decode(words[1])).digest()
+            digest = sha256(base64.b64decode(words[1]))
             keys[words[0]] = "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
     dmi = {
         name: text_of(f"/sys/class/dmi/id/{file}")
@@ -392,10 +418,9 @@ def names(names: Iterable[str] = ()) -> Json:
     host = socket.gethostname()
     code, fqdn = output_of(["hostname", "-f"])
     asked = [host, *names]
-    with ThreadPoolExecutor(8) as pool:
-        answers = dict(zip(asked, pool.map(resolve, asked)))
-        every = sorted({a for found in answers.values() for a in found} | set(own_addresses()))
-        reverse = dict(zip(every, pool.map(reverse_of, every)))
+    answers = dict(zip(asked, at_once(resolve, asked)))
+    every = sorted({a for found in answers.values() for a in found} | set(own_addresses()))
+    reverse = dict(zip(every, at_once(reverse_of, every)))
     resolver = [
         line.split() for line in text_of("/etc/resolv.conf").splitlines() if line[:1] not in "#;"
     ]
@@ -431,13 +456,16 @@ def reverse_of(address: str) -> list[str]:
 @observation
 def access() -> Json:
     """Who we are, whether we become root unasked, and whether passwords can log in."""
-    user = os.environ.get("SUDO_USER") or getpass.getuser()
-    account = pwd.getpwnam(user)
+    import pwd
+
+    user = os.environ.get("SUDO_USER")
+    account = pwd.getpwnam(user) if user else pwd.getpwuid(os.getuid())
+    user = account.pw_name
     keys = []
     for line in text_of(Path(account.pw_dir) / ".ssh" / "authorized_keys").splitlines():
         found = re.search(r"(?:ssh|ecdsa|sk)-\S+ (AAAA\S+)", line)
         if found and not line.startswith("#"):
-            digest = hashlib.sha256(base64.b64decode(found.group(1) + "==")).digest()
+            digest = sha256(base64.b64decode(found.group(1) + "=="))
             keys.append("SHA256:" + base64.b64encode(digest).decode().rstrip("="))
     program = next((p for p in ("/usr/sbin/sshd", "/sbin/sshd") if os.path.exists(p)), "sshd")
     code, said = output_of([program, "-T"], 20)
@@ -510,6 +538,9 @@ def json_of(path: str) -> Json:
 @observation
 def metadata(url: str = "http://169.254.169.254", timeout_s: float = 3.0) -> Json:
     """The metadata service asked without a token, with a good one and with a made-up one."""
+    import http.client
+    from urllib.parse import urlsplit
+
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
 
@@ -562,6 +593,9 @@ def metadata(url: str = "http://169.254.169.254", timeout_s: float = 3.0) -> Jso
 @observation
 def user_data(url: str = "http://169.254.169.254") -> Json:
     """Digest and length of the user data as it arrived, and how often its script ran."""
+    import http.client
+    from urllib.parse import urlsplit
+
     data, source = b"", ""
     for file in ("/var/lib/cloud/instance/user-data.txt", str(HOME / "user-data")):
         with contextlib.suppress(OSError):
@@ -584,7 +618,7 @@ def user_data(url: str = "http://169.254.169.254") -> Json:
             if reply.status == 200:
                 data, source = reply.read(1 << 20), "metadata service"
     return {
-        "sha256": hashlib.sha256(data).hexdigest() if source else "",
+        "sha256": sha256(data).hex() if source else "",
         "bytes": len(data),
         "source": source,
         "runs": len(text_of(HOME / "user-data-runs").splitlines()),
@@ -640,9 +674,9 @@ def kernel() -> Json:
     capabilities = int(effective.group(1), 16) if effective else 0
     cpu_flags = cpu()["flags"]
     return {
-        "system": platform.system(),
-        "release": platform.release(),
-        "machine": platform.machine(),
+        "system": os.uname().sysname,
+        "release": os.uname().release,
+        "machine": os.uname().machine,
         "cgroup_version": cgroup,
         "user_namespaces": in_child(lambda libc: int(libc.unshare(0x10000000))),
         "module_loading": bool(capabilities >> 16 & 1)
@@ -667,6 +701,8 @@ def can_rewrite(path: str) -> bool:
 
 def in_child(call: Callable[[Any], int]) -> bool:
     """Whether a system call succeeds, tried in a child so that nothing of it stays."""
+    import ctypes
+
     child = os.fork()
     if child == 0:
         try:
@@ -678,7 +714,9 @@ def in_child(call: Callable[[Any], int]) -> bool:
 
 def make_bpf_map(libc: Any) -> int:
     """bpf(2), BPF_MAP_CREATE of a small array."""
-    number = {"x86_64": 321, "aarch64": 280}.get(platform.machine())
+    import ctypes
+
+    number = {"x86_64": 321, "aarch64": 280}.get(os.uname().machine)
     if number is None:
         return -1
     wanted = ctypes.create_string_buffer(struct.pack("=IIII", 2, 4, 4, 1) + bytes(112))
@@ -803,7 +841,7 @@ def serial_of(name: str) -> str:
 def pattern(token: str, size: int) -> bytes:
     """*size* bytes that only *token* gives."""
     blocks = (size + 31) // 32
-    return b"".join(hashlib.sha256(f"{token}/{n}".encode()).digest() for n in range(blocks))[:size]
+    return b"".join(sha256(f"{token}/{n}".encode()) for n in range(blocks))[:size]
 
 
 @observation
@@ -825,7 +863,7 @@ def write_pattern(path: str, token: str, size: int = 65536, offset: int = 0) -> 
         folder = os.open(str(Path(path).parent), os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
-    return {"path": path, "bytes": size, "sha256": hashlib.sha256(data).hexdigest()}
+    return {"path": path, "bytes": size, "sha256": sha256(data).hex()}
 
 
 @observation
@@ -867,7 +905,7 @@ def burn(seconds: float = 2.0) -> Json:
         if child == 0:
             end = time.monotonic() + seconds
             while time.monotonic() < end:
-                hashlib.sha256(bytes(65536)).digest()
+                sha256(bytes(65536))
             os._exit(0)
         children.append(child)
     for child in children:
@@ -931,8 +969,7 @@ def knock(host: str, port: int, timeout_s: float) -> Json:
 def tcp(targets: Iterable[Iterable[Any]], timeout_s: float = 3.0) -> Json:
     """Connect to each (host, port)."""
     pairs = [(str(host), int(port)) for host, port in targets]
-    with ThreadPoolExecutor(16) as pool:
-        return {"results": list(pool.map(lambda pair: knock(pair[0], pair[1], timeout_s), pairs))}
+    return {"results": at_once(lambda pair: knock(pair[0], pair[1], timeout_s), pairs)}
 
 
 def ask_udp(host: str, port: int, message: Json, timeout_s: float, tries: int = 3) -> Json:
@@ -984,10 +1021,10 @@ def mesh(
             "answered": said.get("name", ""),
         }
 
-    with ThreadPoolExecutor(16) as pool:
-        jobs = [pool.submit(by_tcp, peer, port) for peer in peers for port in tcp]
-        jobs += [pool.submit(by_udp, peer, port) for peer in peers for port in udp]
-        return {"results": [job.result() for job in jobs]}
+    listed = list(peers)
+    jobs = [(by_tcp, peer, port) for peer in listed for port in tcp]
+    jobs += [(by_udp, peer, port) for peer in listed for port in udp]
+    return {"results": at_once(lambda job: job[0](job[1], job[2]), jobs)}
 
 
 @observation
@@ -1006,8 +1043,7 @@ def skew(peers: Iterable[Json], port: int = UDP_PORT, samples: int = 5) -> Json:
                 best = {"peer": peer["name"], "offset_s": offset, "round_trip_s": trip}
         return best or {"peer": peer["name"], "offset_s": None, "round_trip_s": None}
 
-    with ThreadPoolExecutor(8) as pool:
-        return {"results": list(pool.map(measure, list(peers)))}
+    return {"results": at_once(measure, peers)}
 
 
 IP_MTU_DISCOVER, IP_MTU, DO, PROBE = 10, 14, 2, 3
@@ -1072,6 +1108,8 @@ def path_mtu(address: str, port: int = UDP_PORT, timeout_s: float = 2.0) -> Json
 @observation
 def layer2(peers: Iterable[Json], port: int = UDP_PORT, group: str = GROUP) -> Json:
     """Who answers ARP for each peer, and whether broadcast and multicast arrive there."""
+    import ipaddress
+
     listed = list(peers)
     for peer in listed:
         ask_udp(peer["address"], port, {"op": "ping"}, 2.0)
@@ -1140,20 +1178,25 @@ def facts(names: Iterable[str] = (), parts: Iterable[str] = ()) -> Json:
 def fetch(
     host: str, port: int, path: str, timeout_s: float = 5.0, method: str = "GET", body: bytes = b""
 ) -> tuple[int, Any]:
-    """Status and JSON (or text) of one HTTP request; status 0 when there was no answer."""
-    connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
+    """Status and JSON (or text) of one HTTP request; status 0 when there was no whole answer."""
+    head = f"{method} {path} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
+    data = b""
     try:
-        connection.request(method, path, body=body or None)
-        reply = connection.getresponse()
-        data = reply.read(1 << 20)
-    except (OSError, http.client.HTTPException):
+        with socket.create_connection((host, port), timeout=timeout_s) as line:
+            line.sendall(head.encode() + body)
+            while len(data) < 2 << 20 and (piece := line.recv(1 << 16)):
+                data += piece
+    except OSError:
         return 0, None
-    finally:
-        connection.close()
+    told, _, content = data.partition(b"\r\n\r\n")
+    status = re.match(rb"HTTP/1\.[01] (\d{3})", told)
+    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", told)
+    if status is None or (length is not None and len(content) < int(length[1])):
+        return 0, None
     try:
-        return reply.status, json.loads(data)
+        return int(status[1]), json.loads(content)
     except ValueError:
-        return reply.status, data.decode("utf-8", "replace")
+        return int(status[1]), content.decode("utf-8", "replace")
 
 
 class Role:
@@ -1219,54 +1262,60 @@ class Role:
         return 200, {
             "key": key,
             "value": base64.b64encode(value).decode(),
-            "sha256": hashlib.sha256(value).hexdigest(),
+            "sha256": sha256(value).hex(),
             "path": [self.name],
         }
 
 
-class Handler(BaseHTTPRequestHandler):
+def handler_of(role: Role) -> type[BaseHTTPRequestHandler]:
     """HTTP in front of a role."""
+    from http.server import BaseHTTPRequestHandler
+    from urllib.parse import unquote, urlsplit
 
-    role: Role
-    protocol_version = "HTTP/1.1"
-    timeout = 30
+    class Handler(BaseHTTPRequestHandler):
+        """Answers one connection."""
 
-    def answer(self, status: int, value: Json) -> None:
-        """Send JSON."""
-        body = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        protocol_version = "HTTP/1.1"
+        timeout = 30
 
-    def do_GET(self) -> None:
-        """Health, the caller's address as seen here, or an item."""
-        path = unquote(urlsplit(self.path).path)
-        if path == "/health":
-            self.answer(200, self.role.health())
-        elif path == "/echo":
-            self.answer(200, {"address": self.client_address[0], "name": self.role.name})
-        elif path.startswith("/items/"):
-            self.answer(*self.role.item("GET", path[7:], b""))
-        else:
-            self.answer(404, {"error": f"no such thing as {path}"})
+        def answer(self, status: int, value: Json) -> None:
+            """Send JSON."""
+            body = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
-    def do_PUT(self) -> None:
-        """Write an item of at most 1 MiB."""
-        path = unquote(urlsplit(self.path).path)
-        length = int(self.headers.get("Content-Length") or 0)
-        if not path.startswith("/items/") or not 0 <= length <= 1 << 20:
-            self.answer(400, {"error": "PUT /items/KEY with at most 1 MiB"})
-            return
-        try:
-            self.answer(*self.role.item("PUT", path[7:], self.rfile.read(length)))
-        except OSError as error:
-            self.answer(507, {"error": os.strerror(error.errno or 0), "path": [self.role.name]})
+        def do_GET(self) -> None:
+            """Health, the caller's address as seen here, or an item."""
+            path = unquote(urlsplit(self.path).path)
+            if path == "/health":
+                self.answer(200, role.health())
+            elif path == "/echo":
+                self.answer(200, {"address": self.client_address[0], "name": role.name})
+            elif path.startswith("/items/"):
+                self.answer(*role.item("GET", path[7:], b""))
+            else:
+                self.answer(404, {"error": f"no such thing as {path}"})
 
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: logs of a probe help nobody."""
+        def do_PUT(self) -> None:
+            """Write an item of at most 1 MiB."""
+            path = unquote(urlsplit(self.path).path)
+            length = int(self.headers.get("Content-Length") or 0)
+            if not path.startswith("/items/") or not 0 <= length <= 1 << 20:
+                self.answer(400, {"error": "PUT /items/KEY with at most 1 MiB"})
+                return
+            try:
+                self.answer(*role.item("PUT", path[7:], self.rfile.read(length)))
+            except OSError as error:
+                self.answer(507, {"error": os.strerror(error.errno or 0), "path": [role.name]})
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing: logs of a probe help nobody."""
+
+    return Handler
 
 
 def serve_udp(role: Role, sock: socket.socket) -> None:
@@ -1291,6 +1340,10 @@ def serve_udp(role: Role, sock: socket.socket) -> None:
 
 def serve(config: Json) -> int:
     """Serve a role until told to stop; the stop is written down and synced."""
+    import signal
+    import threading
+    from http.server import ThreadingHTTPServer
+
     role = Role(config)
     HOME.mkdir(parents=True, exist_ok=True)
     if config.get("volume"):
@@ -1303,7 +1356,7 @@ def serve(config: Json) -> int:
         os._exit(0)
 
     signal.signal(signal.SIGTERM, stop)
-    Handler.role = role
+    handler = handler_of(role)
     everywhere = "0.0.0.0"  # noqa: S104 - serving the members is the purpose
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -1312,9 +1365,9 @@ def serve(config: Json) -> int:
         group = socket.inet_aton(GROUP) + socket.inet_aton(everywhere)
         udp.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
     threading.Thread(target=serve_udp, args=(role, udp), daemon=True).start()
-    shut = ThreadingHTTPServer((everywhere, int(config.get("shut_port", SHUT_PORT))), Handler)
+    shut = ThreadingHTTPServer((everywhere, int(config.get("shut_port", SHUT_PORT))), handler)
     threading.Thread(target=shut.serve_forever, daemon=True).start()
-    ThreadingHTTPServer((everywhere, role.port), Handler).serve_forever()
+    ThreadingHTTPServer((everywhere, role.port), handler).serve_forever()
     return 0
 
 
@@ -1366,6 +1419,8 @@ def attach_volume(wanted: str, mount: str, fresh: bool, patience_s: float = 60.0
     Raises:
         SystemExit: there is no such volume, or it cannot be made usable.
     """
+    import shutil
+
     if os.path.ismount(mount):
         return mount_source(mount)[0]
     end = time.monotonic() + patience_s
@@ -1416,6 +1471,8 @@ WantedBy=multi-user.target
 
 def enable(config: str) -> int:
     """Have the server run now and after each boot: by systemd, else by /etc/rc.local."""
+    import subprocess
+
     words = [sys.executable, os.path.abspath(__file__), "serve", "--config", config]
     port = int(json_of(config).get("port", HTTP_PORT))
     if os.path.isdir("/run/systemd/system"):
@@ -1443,6 +1500,8 @@ def enable(config: str) -> int:
 
 def end_server() -> None:
     """Stop a server of ours that is running."""
+    import signal
+
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         words = text_of(path).split("\0")
         mine = os.path.abspath(__file__)
@@ -1464,7 +1523,6 @@ def start_at_boot(words: list[str]) -> None:
     with fresh.open("w", encoding="utf-8") as out:
         out.write("\n".join([*kept[:place], start, *kept[place:]]) + "\n")
         out.flush()
-        fcntl.fcntl(out, fcntl.F_GETFD)
         os.fsync(out.fileno())
     fresh.chmod(0o755)
     fresh.replace(file)
@@ -1486,6 +1544,13 @@ def become_root() -> None:
 
 def main(argv: list[str]) -> int:
     """Parse the command line and do it."""
+    if len(argv) in (2, 3) and argv[0] == "observe" and argv[1] in OBSERVATIONS:
+        become_root()
+        seen = OBSERVATIONS[argv[1]](**json.loads("".join(argv[2:]) or "{}"))
+        sys.stdout.write(json.dumps(seen, sort_keys=True) + "\n")
+        return 0
+    import argparse
+
     parser = argparse.ArgumentParser(description="The reference workload's probe.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("serve", "enable"):
@@ -1495,18 +1560,14 @@ def main(argv: list[str]) -> int:
     volume.add_argument("--id", default="")
     look = commands.add_parser("observe")
     look.add_argument("name", choices=sorted(OBSERVATIONS))
-    look.add_argument("args", nargs="?", default="{}")
+    look.add_argument("args", nargs="?")
     chosen = parser.parse_args(argv)
     become_root()
     if chosen.command == "serve":
         return serve(json.loads(Path(chosen.config).read_text(encoding="utf-8")))
     if chosen.command == "enable":
         return enable(chosen.config)
-    if chosen.command == "volume":
-        sys.stdout.write(attach_volume(chosen.id, chosen.mount, fresh=True) + "\n")
-        return 0
-    seen = OBSERVATIONS[chosen.name](**json.loads(chosen.args))
-    sys.stdout.write(json.dumps(seen, sort_keys=True) + "\n")
+    sys.stdout.write(attach_volume(chosen.id, chosen.mount, fresh=True) + "\n")
     return 0
 
 
