@@ -14,14 +14,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from harness.plugin import LANES
 from harness.session import Session
 from provisioner.waiting import Cancel
 
@@ -92,39 +91,6 @@ def command(folder: Path, session_file: Path) -> list[str]:
     ]
 
 
-def check(
-    folder: Path,
-    session: Session,
-    tell: Callable[[dict[str, Any]], None],
-    cancel: Cancel,
-) -> Checked:
-    """Run the suites, telling each record as it is written.
-
-    Once *cancel* is requested, each pytest is interrupted, so that it removes what its checks
-    made; after three minutes it is killed and its ledger is left for ``reap``.
-    """
-    session.checks.touch()
-    lanes = [_started(folder, session, lane) for lane in LANES]
-    interrupted = False
-
-    def kill() -> None:
-        for lane in lanes:
-            lane.process.kill()
-
-    killer = threading.Timer(GRACE_S, kill)
-    for record in _follow(session.checks, [lane.process for lane in lanes]):
-        if record is not None:
-            tell(record)
-        if cancel.requested and not interrupted:
-            interrupted = any(lane.process.poll() is None for lane in lanes)
-            for lane in lanes:
-                lane.process.send_signal(signal.SIGINT)
-            killer.start()
-    killer.cancel()
-    reason = cancel.reason if interrupted else _why(lanes)
-    return Checked(records=tuple(read_records(session.checks)), complete=not reason, reason=reason)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lane:
     """One pytest at work, and what it prints."""
@@ -133,29 +99,74 @@ class _Lane:
     log: Path
 
 
-def _started(folder: Path, session: Session, lane: str) -> _Lane:
-    """A pytest that runs the checks of *lane*; it has a ledger of its own."""
-    file = folder / f"session-{lane}.json"
-    ledger = session.ledger.with_name(f"{session.ledger.stem}.{lane}.jsonl")
-    replace(session, lane=lane, ledger=ledger).save(file)
-    environment = {
-        **os.environ,
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
-    }
-    environment.pop("PYTEST_ADDOPTS", None)
-    log = folder / f"pytest-{lane}.log"
-    with log.open("ab") as stream:
-        process = subprocess.Popen(
-            command(folder, file),
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=environment,
-            start_new_session=True,  # Ctrl-C reaches us first; we pass it on
-            preexec_fn=_end_with_parent,
-        )
-    return _Lane(process=process, log=log)
+class Checking:
+    """The pytests of one platform's run. ``follow`` tells each record as it is written.
+
+    Each has a ledger of its own, beside the one that *session* names.
+    """
+
+    def __init__(self, folder: Path, session: Session) -> None:
+        self._folder = folder
+        self._session = session
+        self._lanes: list[_Lane] = []
+        session.checks.touch()
+
+    def start(self, name: str) -> None:
+        """Start the pytest of a lane (``plugin.LANES``)."""
+        folder, session = self._folder, self._session
+        file = folder / f"session-{name}.json"
+        ledger = session.ledger.with_name(f"{session.ledger.stem}.{name}.jsonl")
+        replace(session, lane=name, ledger=ledger).save(file)
+        environment = {
+            **os.environ,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "HYPOTHESIS_STORAGE_DIRECTORY": str(folder / "hypothesis"),
+        }
+        environment.pop("PYTEST_ADDOPTS", None)
+        log = folder / f"pytest-{name}.log"
+        with log.open("ab") as stream:
+            process = subprocess.Popen(
+                command(folder, file),
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=environment,
+                start_new_session=True,  # Ctrl-C reaches us first; we pass it on
+                preexec_fn=_end_with_parent,
+            )
+        self._lanes.append(_Lane(process=process, log=log))
+
+    def follow(self, tell: Callable[[dict[str, Any]], None], cancel: Cancel) -> Checked:
+        """Tell the records, those of before too, until every pytest has ended.
+
+        Once *cancel* is requested, they are stopped.
+        """
+        interrupted = False
+        processes = [lane.process for lane in self._lanes]
+        for record in _follow(self._session.checks, processes):
+            if record is not None:
+                tell(record)
+            if cancel.requested and not interrupted:
+                interrupted = any(process.poll() is None for process in processes)
+                self.stop()
+        reason = cancel.reason if interrupted else _why(self._lanes)
+        records = tuple(read_records(self._session.checks))
+        return Checked(records=records, complete=not reason, reason=reason)
+
+    def stop(self) -> None:
+        """Interrupt what runs, so that it removes what its checks made, and wait for that.
+
+        After three minutes it is killed, and its ledger is left for ``reap``.
+        """
+        for lane in self._lanes:
+            lane.process.send_signal(signal.SIGINT)
+        end = time.monotonic() + GRACE_S
+        for lane in self._lanes:
+            try:
+                lane.process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                lane.process.kill()
+                lane.process.wait()
 
 
 def _end_with_parent() -> None:

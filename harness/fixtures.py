@@ -6,6 +6,7 @@ What only some checks need (shells, machines, their libraries) is imported by it
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from harness.inside import Inside
     from harness.workbench import Workbench
     from provisioner.deployment import Member
+
+POLL_S = 0.2
 
 
 class Observe(Protocol):
@@ -148,10 +151,15 @@ def patience(subject: Subject) -> Patience:
 
 @pytest.fixture(scope="session")
 def members(pytestconfig: pytest.Config, subject: Subject) -> tuple[Member, ...]:
-    """The members of the standing workload that live on this platform."""
+    """The members of the standing workload that live on this platform; waits until they stand.
+
+    If they never do, the run interrupts us.
+    """
     lease = pytestconfig.stash[SESSION].lease
     if lease is None:
         pytest.skip("no workload stands in this run")
+    while not lease.exists():
+        time.sleep(POLL_S)
     from provisioner.deployment import from_json
 
     deployment = from_json(lease.read_text(encoding="utf-8"), str(lease))

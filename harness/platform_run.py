@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from harness.checking import Checked, check, read_records, suites_digest
+from harness.checking import Checked, Checking, read_records, suites_digest
 from harness.cli.platforms import described
 from harness.events import Events
 from harness.run_spec import RunSpec
@@ -92,23 +92,36 @@ class PlatformRun:
         return wanted and not self.cancel.requested
 
     def _stand_and_check(self, standing: Standing) -> Checked:
-        """Stand the workload up, then run the suites."""
+        """Stand the workload up and run the suites.
+
+        What handles machines of its own begins at once; what looks at members, when they stand.
+        """
         name = self.config.name
-        self.events.tell(name, "phase", "standing up", detail=self.spec.workload)
-        standing.stand_up()
-        if self.cancel.requested:
-            return self._stopped()
         select = self._remaining(standing)
         if self._kept() and not select:
             return self._whole(Checked(records=self._kept(), complete=True))
+        self.events.tell(name, "phase", "standing up", detail=self.spec.workload)
+        checking = Checking(self.folder, self._session(standing, select))
+        try:
+            checking.start("handling")
+            standing.stand_up()
+            self.cancel.check()
+        except BaseException:
+            checking.stop()
+            raise
         self.events.tell(name, "phase", "checking")
-        session = Session(
+        checking.start("looking")
+        return self._whole(checking.follow(self._tell, self.cancel))
+
+    def _session(self, standing: Standing, select: list[str]) -> Session:
+        """What the checking processes are told."""
+        return Session(
             run=self.spec.id,
             expires=self.spec.expires,
-            platform=name,
+            platform=self.config.name,
             platforms=self.spec.files,
             lease=standing.lease,
-            ledger=self.folder.parent / f"ledger-checks-{name}.jsonl",
+            ledger=self.folder.parent / f"ledger-checks-{self.config.name}.jsonl",
             checks=self.folder / "checks.jsonl",
             select=select,
             seed=self.spec.seed,
@@ -116,7 +129,6 @@ class PlatformRun:
             probe=standing.probe,
             guideline=self._guideline(),
         )
-        return self._whole(check(self.folder, session, self._tell, self.cancel))
 
     def _whole(self, checked: Checked) -> Checked:
         """A part of the checks is no evidence of the rest, whatever came of that part."""

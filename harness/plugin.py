@@ -64,7 +64,8 @@ def check_of(item: pytest.Item) -> tuple[str, tuple[str, ...]] | None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the selected checks, the cheap ones first, so that a first signal comes early.
 
-    Among those of one cost, those marked ``cost("own", last=True)`` come last: what they leave
+    Among those of one cost, those that look at the standing members come later: handling begins
+    before the workload stands. Those marked ``cost("own", last=True)`` come last: what they leave
     is of no use to anybody.
     """
     session = config.stash.get(SESSION, None)
@@ -86,12 +87,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = sorted(kept, key=_cost)
 
 
-def _cost(item: pytest.Item) -> tuple[int, bool]:
-    """Where an item stands in the order: its cost group, and whether it ends what is shared."""
+def _cost(item: pytest.Item) -> tuple[int, bool, bool]:
+    """Where an item stands in the order: its cost, whether it is last, whether it needs members."""
     mark = item.get_closest_marker("cost")
+    waits = "members" in getattr(item, "fixturenames", ())
     if mark is None:
-        return COSTS.index("shared"), False
-    return COSTS.index(mark.args[0]), bool(mark.kwargs.get("last"))
+        return COSTS.index("shared"), False, waits
+    return COSTS.index(mark.args[0]), bool(mark.kwargs.get("last")), waits
 
 
 @pytest.hookimpl(tryfirst=True)

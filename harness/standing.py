@@ -27,6 +27,7 @@ from provisioner.removal import Removal
 from provisioner.site import Inputs, Site
 from provisioner.waiting import Cancel
 from provisioner.workload import Workload, find_workload, load_workload
+from reports.write import write_text
 
 PROBE = "probe.py"
 
@@ -127,6 +128,7 @@ class Standing:
             PlatformError: the first thing that went wrong.
             Cancelled: the run was interrupted.
         """
+        self.lease.unlink(missing_ok=True)
         executor = Executor(
             {self._config.name: self._driver},
             self._open_ledger(),
@@ -137,8 +139,8 @@ class Standing:
         )
         applied = executor.apply(self._plan, self._workload.params, self._key)
         self._timings += [asdict(timing) for timing in applied.deployment.timings]
-        self.lease.write_text(to_json(applied.deployment), encoding="utf-8")
         applied.check()
+        write_text(self.lease, to_json(applied.deployment))
 
     def take_down(self) -> None:
         """Remove everything of this run, also what only the platform knows of; keeps what stays."""
