@@ -56,56 +56,63 @@ def test_only_what_is_meant_is_altered() -> None:
 # -- on the lab --------------------------------------------------------------------------------
 
 
-def outcomes(entry: Mapping[str, Any], folder: Path, *select: str) -> dict[str, tuple[str, str]]:
-    """How each check ended, and why, with nothing standing."""
+def started(entry: Mapping[str, Any], folder: Path) -> subprocess.Popen[str]:
+    """A run of these checks, with nothing standing."""
     platforms = folder / "platforms.yaml"
     platforms.write_text(yaml.safe_dump({"platforms": {"lab-kubernetes": dict(entry)}}))
-    command = [
-        str(Path(sys.executable).with_name("interop")), "run", "-p", "lab-kubernetes",
-        "--platforms", str(platforms), "--workload", "none", "--results", str(folder), "--quiet",
-    ]  # fmt: skip
-    for word in select:
-        command += ["--select", word]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.Popen(
+        [str(Path(sys.executable).with_name("interop")), "run", "-p", "lab-kubernetes",
+         "--platforms", str(platforms), "--workload", "none", "--results", str(folder),
+         "--quiet", "--select", "k8s"],
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def outcomes(run: subprocess.Popen[str], folder: Path) -> dict[str, tuple[str, str]]:
+    """How each check ended, and why."""
+    said, _ = run.communicate()
     found = list(folder.glob("run-*/lab-kubernetes/result.json"))
-    assert found, done.stderr
+    assert found, said
     document = json.loads(found[0].read_text(encoding="utf-8"))
     return {one["id"]: (one["outcome"], one["reason"]) for one in document["checks"]}
 
 
-def differing(found: Mapping[str, tuple[str, str]], expected: str) -> dict[str, tuple[str, str]]:
-    return {name: told for name, told in found.items() if told[0] != expected}
-
-
-lab = pytest.mark.skipif(bool(kubernetes_lab.lacking()), reason=kubernetes_lab.lacking() or "-")
-
-
-@lab
-@pytest.mark.lab
-def test_they_pass_on_the_lab(kubernetes: dict[str, Any], tmp_path: Path) -> None:
-    found = outcomes(kubernetes, tmp_path, "k8s")
-
-    assert differing(found, "passed") == {}
-    assert sorted(found) == CHECKS
-
-
-@lab
-@pytest.mark.lab
-def test_each_notices_its_alteration(kubernetes: dict[str, Any], tmp_path: Path) -> None:
-    told = yaml.safe_load(Path(kubernetes["kubeconfig"]).read_text(encoding="utf-8"))
-    server = told["clusters"][0]["cluster"]["server"]
-    front = Altering(server, kubernetes_lab.certificates(), pki.HARNESS, tuple(MUTATIONS.values()))
-    told["clusters"][0]["cluster"]["server"] = front.address
-    kubeconfig = tmp_path / "kubeconfig"
+def behind(entry: Mapping[str, Any], folder: Path) -> tuple[Altering, dict[str, Any]]:
+    """An API server that alters all it can, and the entry of platforms.yaml that leads to it."""
+    told = yaml.safe_load(Path(entry["kubeconfig"]).read_text(encoding="utf-8"))
+    cluster = told["clusters"][0]["cluster"]
+    faults = tuple(MUTATIONS.values())
+    front = Altering(cluster["server"], kubernetes_lab.certificates(), pki.HARNESS, faults)
+    cluster["server"] = front.address
+    kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(told), encoding="utf-8")
-    entry = {
-        **kubernetes,
-        "kubeconfig": str(kubeconfig),
-        "profile": {"patience": PATIENCE},
+    return front, {**entry, "kubeconfig": str(kubeconfig), "profile": {"patience": PATIENCE}}
+
+
+@pytest.fixture(scope="module")
+def runs(
+    kubernetes: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, tuple[str, str]]]:
+    """Outcomes of a healthy run and of an altered one, side by side: they wait most of the time."""
+    folders = {name: tmp_path_factory.mktemp(name) for name in ("healthy", "altered")}
+    front, altered_entry = behind(kubernetes, folders["altered"])
+    going = {
+        "healthy": started(kubernetes, folders["healthy"]),
+        "altered": started(altered_entry, folders["altered"]),
     }
+    try:
+        return {name: outcomes(run, folders[name]) for name, run in going.items()}
+    finally:
+        front.close()
 
-    found = outcomes(entry, tmp_path, "k8s")
-    front.close()
 
-    assert differing(found, "failed") == {}
-    assert sorted(found) == CHECKS
+@pytest.mark.lab
+@pytest.mark.skipif(bool(kubernetes_lab.lacking()), reason=kubernetes_lab.lacking() or "-")
+@pytest.mark.parametrize(("name", "expected"), [("healthy", "passed"), ("altered", "failed")])
+def test_the_checks_notice(
+    runs: dict[str, dict[str, tuple[str, str]]], name: str, expected: str
+) -> None:
+    other = {check: told for check, told in runs[name].items() if told[0] != expected}
+
+    assert other == {}
+    assert sorted(runs[name]) == CHECKS

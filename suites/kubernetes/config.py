@@ -93,7 +93,7 @@ def test_what_is_immutable_stays(wire: Wire) -> None:
 
 
 @pytest.mark.check("k8s-conf-04", needs=("kubernetes.nodes.real",))
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_pods_see_what_was_written(wire: Wire, pods: Pods) -> None:
     """A pod finds config maps and secrets byte for byte, in files and variables."""
     wire.make(MAPS, binaryData={"bytes": encoded(OCTETS)}, data={"text": "line\nü $HOME"})
@@ -125,7 +125,7 @@ def test_pods_see_what_was_written(wire: Wire, pods: Pods) -> None:
 
 
 @pytest.mark.check("k8s-conf-05", needs=("kubernetes.nodes.real",))
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_a_change_reaches_the_pod(wire: Wire, pods: Pods, observe: Observe) -> None:
     """A changed config map changes in the pods that mount it, but not where a part is mounted."""
     wire.make(MAPS, data={"text": "old"})
@@ -149,7 +149,7 @@ def test_a_change_reaches_the_pod(wire: Wire, pods: Pods, observe: Observe) -> N
 
 
 @pytest.mark.check("k8s-conf-06", needs=("kubernetes.nodes.real",))
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_a_pod_is_told_who_it_is(wire: Wire, pods: Pods) -> None:
     """What a pod is told of itself, in variables and files, is what the API says of it."""
     fields = {
@@ -184,7 +184,7 @@ def test_a_pod_is_told_who_it_is(wire: Wire, pods: Pods) -> None:
 
 
 @pytest.mark.check("k8s-conf-07", needs=("kubernetes.nodes.real", "kubernetes.controllers"))
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_a_token_is_for_its_audience_and_ends(wire: Wire, pods: Pods, observe: Observe) -> None:
     """A projected token names its audience, its pod's account and pod, and ends as asked."""
     program = (

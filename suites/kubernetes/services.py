@@ -79,7 +79,7 @@ def await_endpoints(pods: Pods, name: str, count: int) -> None:
     "k8s-svc-01",
     needs=("kubernetes.nodes.real", "kubernetes.controllers", "kubernetes.services.dataplane"),
 )
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_an_address_leads_to_all_pods(wire: Wire, pods: Pods) -> None:
     """The address of a service leads to each of its pods in turn, from any pod."""
     servers = serving(pods, "s1", "s2")
@@ -93,7 +93,7 @@ def test_an_address_leads_to_all_pods(wire: Wire, pods: Pods) -> None:
     "k8s-svc-02",
     needs=("kubernetes.nodes.real", "kubernetes.controllers", "kubernetes.services.dataplane"),
 )
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_a_port_of_each_node_leads_there(wire: Wire, pods: Pods, observe: Observe) -> None:
     """A service of type NodePort answers at the same port of every node that runs pods."""
     servers = serving(pods, "s1", "s2")
@@ -116,7 +116,7 @@ def test_a_port_of_each_node_leads_there(wire: Wire, pods: Pods, observe: Observ
         "kubernetes.dns",
     ),
 )
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_names_of_services_resolve(wire: Wire, pods: Pods) -> None:
     """A service's name resolves to its address, and a headless one's to those of all its pods."""
     servers = serving(pods, "s1", "s2")
@@ -146,7 +146,7 @@ def test_names_of_services_resolve(wire: Wire, pods: Pods) -> None:
     "k8s-svc-04",
     needs=("kubernetes.nodes.real", "kubernetes.controllers", "kubernetes.services.dataplane"),
 )
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_a_client_may_stay_with_its_pod(wire: Wire, pods: Pods) -> None:
     """With session affinity by client address one client is answered by one pod alone."""
     servers = serving(pods, "s1", "s2")
@@ -158,7 +158,7 @@ def test_a_client_may_stay_with_its_pod(wire: Wire, pods: Pods) -> None:
 
 
 @pytest.mark.check("k8s-svc-05", needs=("kubernetes.nodes.real", "kubernetes.controllers"))
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_only_ready_pods_are_led_to(wire: Wire, pods: Pods, observe: Observe) -> None:
     """A pod is an endpoint of its service exactly while its readiness probe succeeds."""
     probe = {"exec": {"command": ["test", "-e", "/run/open"]}, "periodSeconds": 1,
@@ -191,7 +191,7 @@ def _unready(pod: Object) -> bool:
         "kubernetes.network-policy",
     ),
 )
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_a_policy_shuts_and_opens(wire: Wire, pods: Pods) -> None:
     """With a policy that lets nothing in a pod is silent, until another one lets its client in."""
     (server,) = serving(pods, "s1").values()

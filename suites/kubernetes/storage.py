@@ -55,7 +55,7 @@ def mounted(claim_name: str) -> Object:
 
 
 @pytest.mark.check("k8s-vol-01", needs=("kubernetes.volumes",))
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_one_class_is_the_default(
     wire: Wire, observe: Observe, not_applicable: NotApplicable
 ) -> None:
@@ -74,7 +74,7 @@ def test_one_class_is_the_default(
 
 
 @pytest.mark.check("k8s-vol-02", needs=("kubernetes.volumes", "kubernetes.nodes.real"))
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_what_is_written_outlives_the_pod(wire: Wire, pods: Pods, observe: Observe) -> None:
     """A claim is bound to a volume as large as asked, whose data outlives the pod and its node."""
     name = claimed(wire)
@@ -98,7 +98,7 @@ def test_what_is_written_outlives_the_pod(wire: Wire, pods: Pods, observe: Obser
 
 
 @pytest.mark.check("k8s-vol-03", needs=("kubernetes.volumes", "kubernetes.nodes.real"))
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_a_volume_goes_with_its_claim(
     wire: Wire,
     pods: Pods,
@@ -133,7 +133,7 @@ def test_a_volume_goes_with_its_claim(
 
 
 @pytest.mark.check("k8s-vol-04", needs=("kubernetes.volumes", "kubernetes.nodes.real"))
-@pytest.mark.cost("own")
+@pytest.mark.cost("shared")
 def test_a_volume_grows_or_says_no(
     wire: Wire, pods: Pods, observe: Observe, not_applicable: NotApplicable
 ) -> None:
