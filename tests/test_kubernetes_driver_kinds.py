@@ -10,8 +10,10 @@ pytest.importorskip("kubernetes", reason="kubernetes is not installed (extra kub
 
 from provisioner.driver import Handle, Owner, Status
 from provisioner.drivers.kubernetes.abilities import ABILITIES, OF_NODES, abilities
+from provisioner.drivers.kubernetes.choice import Choice
 from provisioner.drivers.kubernetes.configs import LARGEST, Configs
 from provisioner.drivers.kubernetes.firewalls import Firewalls, PolicyRules, body, label
+from provisioner.drivers.kubernetes.machine import Machines
 from provisioner.drivers.kubernetes.owning import digest
 from provisioner.drivers.kubernetes.services import Services
 from provisioner.drivers.kubernetes.settings import Settings
@@ -61,7 +63,9 @@ class Kept:
     def each(self, what: str, path: str, selector: str = "") -> list[dict[str, Any]]:
         return [body for key, body in self.objects.items() if key.startswith(path)]
 
-    def delete(self, what: str, top: str, name: str) -> None:
+    def delete(
+        self, what: str, top: str, name: str, policy: str = "", grace_s: int | None = None
+    ) -> None:
         self.objects.pop(f"{top}/{name}", None)
 
 
@@ -183,6 +187,55 @@ def test_rules_of_a_firewall_change() -> None:
     assert opened == [body(rule, "r", "k")]
     assert policy["spec"]["ingress"] == []
     assert cluster.versions == ["7", "7"]
+
+
+# -- a machine on a dead node ------------------------------------------------------------------
+
+
+class Left(Kept):
+    """A cluster with one machine that is to go, its pod, and a node that may be dead."""
+
+    def __init__(self, *, ready: str) -> None:
+        super().__init__()
+        leaving = {"deletionTimestamp": "2026-11-28T00:00:00Z"}
+        conditions = [{"type": "Ready", "status": ready}]
+        self.objects = {
+            "/apis/apps/v1/namespaces/n/deployments/m": {"metadata": {**leaving}, "spec": {}},
+            "/api/v1/namespaces/n/pods/p": {
+                "metadata": {"name": "p", **leaving},
+                "spec": {"nodeName": "node-1"},
+            },
+            "/api/v1/nodes/node-1": {"metadata": {}, "status": {"conditions": conditions}},
+        }
+        self.deleted: list[tuple[str, int | None]] = []
+
+    def delete(
+        self, what: str, top: str, name: str, policy: str = "", grace_s: int | None = None
+    ) -> None:
+        self.deleted.append((name, grace_s))
+
+
+@pytest.mark.parametrize(
+    ("ready", "status", "deleted"),
+    [
+        ("True", Status.DELETING, [("m", None)]),
+        ("Unknown", Status.FAILED, [("m", None), ("p", 0)]),
+    ],
+)
+def test_a_machine_on_a_dead_node_goes_when_it_is_told_again(
+    ready: str, status: Status, deleted: list[tuple[str, int | None]]
+) -> None:
+    cluster: Any = Left(ready=ready)
+    machines = Machines(cluster, Choice(cluster))
+    one = Handle(platform="k", kind=Kind.MACHINE, id="m")
+
+    state = machines.read(one)
+    machines.delete(one)
+
+    assert state is not None
+    assert state.status is status
+    assert ("node-1" in state.reason) == (status is Status.FAILED)
+    assert cluster.deleted == deleted
 
 
 # -- what a cluster can do ---------------------------------------------------------------------

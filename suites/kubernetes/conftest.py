@@ -9,9 +9,10 @@ import pytest
 from provisioner.errors import PlatformFault
 from provisioner.features import RawCall
 from provisioner.resources import ConfigSpec, Kind
+from suites.kubernetes import nodes
 from suites.kubernetes.cron import Cron
 from suites.kubernetes.pods import Pods
-from suites.kubernetes.wire import CORE, MAPS, Anchor, Wire
+from suites.kubernetes.wire import CORE, LOOK_S, MAPS, Anchor, Wire
 from suites.seams import Bench, Evidence, NotApplicable, Patience, Subject
 from suites.waits import until
 
@@ -34,7 +35,11 @@ def anchor(bench: Bench, subject: Subject, patience: Patience) -> Iterator[Ancho
         names = [str(one["metadata"]["name"]) for one in found]
         return [name for name in names if name.startswith(tuple(made.groups))]
 
-    stays = until(left, lambda names: not names, patience("delete"))
+    stays = until(left, lambda names: not names, min(LOOK_S, patience("delete")))
+    if stays and nodes.lost(subject):  # nobody there can say that they have ended
+        for name in stays:
+            raw.call(f"DELETE {CORE}/pods/{name}", {"body": {"gracePeriodSeconds": 0}})
+    stays = stays and until(left, lambda names: not names, patience("delete"))
     if stays:
         raise PlatformFault(f"still there: {', '.join(stays)}", subject.name)
 

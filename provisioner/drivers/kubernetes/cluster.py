@@ -142,11 +142,19 @@ class Cluster:
         query = {"fieldManager": manager, "force": "true"}
         return self.call(what, "PATCH", path, body=body, query=query, content=APPLY)
 
-    def delete(self, what: str, top: str, name: str, policy: str = "Background") -> None:
-        """Have the object removed; one that is gone is fine."""
+    def delete(
+        self,
+        what: str,
+        top: str,
+        name: str,
+        policy: str = "Background",
+        grace_s: int | None = None,
+    ) -> None:
+        """Have the object removed; one that is gone is fine. A grace of 0 waits for nobody."""
         if not NAME.fullmatch(name):  # with an empty one the whole collection would go
             return
-        body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": policy}
+        body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": policy}
+        body |= {} if grace_s is None else {"gracePeriodSeconds": grace_s}
         try:
             self.call(what, "DELETE", f"{top}/{name}", body=body)
         except NotFound:

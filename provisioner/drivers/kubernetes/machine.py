@@ -11,7 +11,7 @@ from typing import Any
 
 from provisioner.driver import Access, Handle, Owner, State, Status, Step
 from provisioner.drivers.kubernetes.choice import ZONE, Choice
-from provisioner.drivers.kubernetes.cluster import Cluster, Object
+from provisioner.drivers.kubernetes.cluster import NAME, Cluster, Object
 from provisioner.drivers.kubernetes.firewalls import label
 from provisioner.drivers.kubernetes.owning import (
     MACHINE,
@@ -26,7 +26,7 @@ from provisioner.drivers.kubernetes.owning import (
     slug,
     tags_of,
 )
-from provisioner.errors import BadRequest, NotFound
+from provisioner.errors import BadRequest, NotFound, PlatformError
 from provisioner.resources import Kind, MachineSpec, Resource
 
 CONTAINER = "machine"
@@ -150,6 +150,9 @@ class Machines:
             return None
         tags = tags_of(there)
         if there["metadata"].get("deletionTimestamp"):
+            if node := self._stranded(self.pod(one.id)):
+                reason = f"its pod cannot end: node {node} does not answer"
+                return State(status=Status.FAILED, tags=tags, raw=plain(there), reason=reason)
             return State(status=Status.DELETING, tags=tags, raw=plain(there))
         pod = self.pod(one.id)
         status, reason = _status(there, pod)
@@ -201,8 +204,29 @@ class Machines:
         return str(pod["metadata"]["name"]), str(pod["spec"].get("nodeName") or "no node")
 
     def delete(self, one: Handle) -> None:
-        """In the foreground: the deployment is there as long as its pod is."""
-        self._cluster.delete(f"delete {one}", self.top, one.id, "Foreground")
+        """In the foreground: the deployment is there as long as its pod is.
+
+        Nobody on a dead node can say that a pod has ended, so a second deletion takes its word.
+        """
+        what = f"delete {one}"
+        pod = self.pod(one.id) if NAME.fullmatch(one.id) else None
+        self._cluster.delete(what, self.top, one.id, "Foreground")
+        if pod is not None and self._stranded(pod):
+            path = f"/api/v1/{self._cluster.namespaced}/pods"
+            self._cluster.delete(what, path, str(pod["metadata"]["name"]), grace_s=0)
+
+    def _stranded(self, pod: Object | None) -> str:
+        """The node of a pod that is to end, if that does not answer; else empty."""
+        if pod is None or not pod["metadata"].get("deletionTimestamp"):
+            return ""
+        name = str(pod["spec"].get("nodeName") or "")
+        try:
+            node = self._cluster.get(f"read node {name}", "/api/v1/nodes", name)
+        except PlatformError:
+            return ""  # we may not look
+        conditions = (node or {}).get("status", {}).get("conditions") or ()
+        ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+        return "" if node is None or ready else name
 
     def find(self, owner: Owner) -> Iterator[Handle]:
         for item in self._cluster.each("find machines", self.top, selector(owner, Kind.MACHINE)):
