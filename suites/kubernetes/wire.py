@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.driver import Handle
-from provisioner.errors import Lost
+from provisioner.errors import Lost, Quota
 from provisioner.features import RawCall
 from provisioner.resources import Kind
 from suites.claims import claim, same
@@ -30,6 +30,7 @@ MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 LABEL = "interop-check"  # its value is the name of the group of things that one check made
+AWAY = (429, 502, 503, 504)
 LOOK_S = 15.0  # of waiting, after which it is asked whether every node is there
 KEPT = 2000  # characters of an answer that are kept as evidence
 Object = dict[str, Any]
@@ -187,10 +188,16 @@ class Wire:
                 self(f"PATCH {path}", quiet=True, body=change, content_type=MERGE)
 
     def _told(self, answer: Answer, status: int | tuple[int, ...], what: str) -> None:
+        """Claim a status; a quota, or a server that is too busy or away, is no verdict."""
         allowed = (status,) if isinstance(status, int) else status
+        if answer.status in allowed:
+            return
         told = f"{answer.status} {answer.message[:200]}".strip()
-        if answer.status not in allowed:
-            same(what, expected=" or ".join(map(str, allowed)), actual=told)
+        if answer.status == 403 and "exceeded quota" in answer.message:
+            raise Quota(f"{what}: {told}", self._subject.name)
+        if answer.status in AWAY:
+            raise Lost(f"{what}: {told}", self._subject.name)
+        same(what, expected=" or ".join(map(str, allowed)), actual=told)
 
 
 def labels(one: Mapping[str, Any]) -> Mapping[str, str]:
