@@ -25,6 +25,8 @@ DESCRIPTIVE = frozenset(
         "region",
         "contact",
         "url",
+        "notes",  # what it is not
+        "tempest",  # how another suite is set up
     }
 )
 STANDINGS: tuple[Standing, ...] = ("contradicted", "unproven", "proven")
