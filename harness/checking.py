@@ -14,13 +14,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from harness.recorder import running
 from harness.session import Session
 from provisioner.waiting import Cancel
 
@@ -100,16 +102,32 @@ class _Lane:
 
 
 class Checking:
-    """The pytests of one platform's run. ``follow`` tells each record as it is written.
+    """The pytests of one platform's run.
 
     Each has a ledger of its own, beside the one that *session* names.
+
+    Args:
+        folder: the platform's, in the run's.
+        session: what the processes are told.
+        tell: called with each record as it is written, from a thread of its own.
+        begun: called with a lane and the check it is at, when that has changed.
     """
 
-    def __init__(self, folder: Path, session: Session) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        session: Session,
+        tell: Callable[[dict[str, Any]], None],
+        begun: Callable[[str, str], None],
+    ) -> None:
         self._folder = folder
         self._session = session
-        self._lanes: list[_Lane] = []
+        self._tell, self._begun = tell, begun
+        self._lanes: dict[str, _Lane] = {}
+        self._over = threading.Event()
         session.checks.touch()
+        self._watch = threading.Thread(target=self._watching, args=(session.checks.stat().st_size,))
+        self._watch.start()
 
     def start(self, name: str) -> None:
         """Start the pytest of a lane (``plugin.LANES``)."""
@@ -134,22 +152,18 @@ class Checking:
                 start_new_session=True,  # Ctrl-C reaches us first; we pass it on
                 preexec_fn=_end_with_parent,
             )
-        self._lanes.append(_Lane(process=process, log=log))
+        self._lanes[name] = _Lane(process=process, log=log)
 
-    def follow(self, tell: Callable[[dict[str, Any]], None], cancel: Cancel) -> Checked:
-        """Tell the records, those of before too, until every pytest has ended.
-
-        Once *cancel* is requested, they are stopped.
-        """
+    def finish(self, cancel: Cancel) -> Checked:
+        """Wait until every pytest has ended; once *cancel* is requested, they are stopped."""
         interrupted = False
-        processes = [lane.process for lane in self._lanes]
-        for record in _follow(self._session.checks, processes):
-            if record is not None:
-                tell(record)
-            if cancel.requested and not interrupted:
-                interrupted = any(process.poll() is None for process in processes)
+        while self._alive():
+            if cancel.requested:
+                interrupted = True
                 self.stop()
-        reason = cancel.reason if interrupted else _why(self._lanes)
+            self._alive_for(POLL_S)
+        self._settle()
+        reason = cancel.reason if interrupted else _why(list(self._lanes.values()))
         records = tuple(read_records(self._session.checks))
         return Checked(records=records, complete=not reason, reason=reason)
 
@@ -158,15 +172,52 @@ class Checking:
 
         After three minutes it is killed, and its ledger is left for ``reap``.
         """
-        for lane in self._lanes:
+        for lane in self._lanes.values():
             lane.process.send_signal(signal.SIGINT)
         end = time.monotonic() + GRACE_S
-        for lane in self._lanes:
+        for lane in self._lanes.values():
             try:
                 lane.process.wait(max(0.0, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 lane.process.kill()
                 lane.process.wait()
+        self._settle()
+
+    def _alive(self) -> list[subprocess.Popen[bytes]]:
+        return [lane.process for lane in self._lanes.values() if lane.process.poll() is None]
+
+    def _alive_for(self, seconds: float) -> None:
+        """Wait a moment, or less if what runs ends."""
+        for process in self._alive()[:1]:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+
+    def _settle(self) -> None:
+        """What was written last is told."""
+        self._over.set()
+        self._watch.join()
+
+    def _watching(self, known: int) -> None:
+        """Tell what is written, and what is at work; what an earlier process wrote is not told."""
+        at: dict[str, str] = {}
+        with self._session.checks.open("rb") as stream:
+            stream.seek(known)
+            rest = b""
+            while True:
+                last = self._over.is_set()
+                rest += stream.read()
+                *lines, rest = rest.split(b"\n")
+                for line in lines:
+                    if line.strip():
+                        self._tell(json.loads(line))
+                for lane in list(self._lanes):
+                    now = running(self._session.checks, lane)
+                    if now and at.get(lane) != now:
+                        at[lane] = now
+                        self._begun(lane, now)
+                if last:
+                    return
+                self._over.wait(POLL_S)
 
 
 def _end_with_parent() -> None:
@@ -187,26 +238,6 @@ def read_records(file: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue
     return records
-
-
-def _follow(
-    file: Path, processes: Sequence[subprocess.Popen[bytes]]
-) -> Iterator[dict[str, Any] | None]:
-    """Each new record, and None now and then, until all of the processes have ended."""
-    with file.open("rb") as stream:
-        rest = b""
-        while True:
-            alive = [process for process in processes if process.poll() is None]
-            rest += stream.read()
-            *lines, rest = rest.split(b"\n")
-            for line in lines:
-                if line.strip():
-                    yield json.loads(line)
-            if not alive:
-                return
-            yield None
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                alive[0].wait(POLL_S)
 
 
 def _why(lanes: Sequence[_Lane]) -> str:

@@ -18,7 +18,8 @@ class RunEvent:
     """Something happened. ``at`` is seconds after the run began.
 
     ``what`` is ``phase`` (the platform goes on to something else), ``step`` (of provisioning),
-    ``check`` (one ended) or ``note``; ``state`` says how it is, ``detail`` what is waited for.
+    ``check`` (one ended, or with state ``running`` goes on for a while) or ``note``; ``state`` says
+    how it is, ``detail`` what is waited for, or which lane a running check is of.
     """
 
     at: float

@@ -101,7 +101,8 @@ class PlatformRun:
         if self._kept() and not select:
             return self._whole(Checked(records=self._kept(), complete=True))
         self.events.tell(name, "phase", "standing up", detail=self.spec.workload)
-        checking = Checking(self.folder, self._session(standing, select))
+        session = self._session(standing, select)
+        checking = Checking(self.folder, session, self._tell, self._begun)
         try:
             checking.start("handling")
             standing.stand_up()
@@ -111,7 +112,7 @@ class PlatformRun:
             raise
         self.events.tell(name, "phase", "checking")
         checking.start("looking")
-        return self._whole(checking.follow(self._tell, self.cancel))
+        return self._whole(checking.finish(self.cancel))
 
     def _session(self, standing: Standing, select: list[str]) -> Session:
         """What the checking processes are told."""
@@ -158,6 +159,9 @@ class PlatformRun:
         self.events.tell(
             self.config.name, "check", record["id"], record["outcome"], reason, record["seconds"]
         )
+
+    def _begun(self, lane: str, check: str) -> None:
+        self.events.tell(self.config.name, "check", check, "running", lane)
 
     def _counted(self, standing: Standing, before: dict[str, int], kept: bool) -> CensusRecord:
         """What of this run is on the platform now; each leak is told."""

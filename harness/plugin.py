@@ -45,9 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
     from harness.session import Session
 
     pytest.register_assert_rewrite("suites")
-    config.stash[SESSION] = Session.load(file)
+    session = config.stash[SESSION] = Session.load(file)
     config.stash[MASKER] = Masker()
-    config.stash[JOURNAL] = Journal(config.stash[SESSION].checks)
+    config.stash[JOURNAL] = Journal(session.checks, session.lane)
     config.add_cleanup(config.stash[JOURNAL].close)
     config.pluginmanager.import_plugin("harness.fixtures")
 
@@ -105,6 +105,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
     id_, needs = item.stash[CHECK]  # what has none was deselected
     item.config.stash[CURRENT] = begin(item, id_)
+    item.config.stash[JOURNAL].begin(id_)
     description = item.config.stash[OPENED].description()
     for feature in needs:
         if feature not in description.features:

@@ -31,6 +31,11 @@ class Row:
     now: str = ""
     since: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
+    running: dict[str, str] = field(default_factory=dict)  # lane to check
+
+    def waits_for(self) -> str:
+        """What is waited for: a step, and the checks that run."""
+        return ", ".join(filter(None, (self.now, *self.running.values())))
 
 
 class Progress:
@@ -61,10 +66,15 @@ class Progress:
     def __call__(self, event: RunEvent) -> None:
         row = self._rows.setdefault(event.platform, Row())
         if event.what == "phase":
+            if event.name not in ("standing up", "checking"):
+                row.running.clear()
             row.phase, row.now, row.since = event.name, event.detail, time.monotonic()
+        elif event.what == "check" and event.state == "running":
+            row.running[event.detail] = event.name
+            row.since = time.monotonic()
         elif event.what == "check":
             row.counts[event.state] += 1
-            row.now, row.since = event.name, time.monotonic()
+            row.running = {lane: id_ for lane, id_ in row.running.items() if id_ != event.name}
         else:
             row.now = " ".join(part for part in (event.name, event.state, event.detail) if part)
             row.since = time.monotonic()
@@ -73,7 +83,7 @@ class Progress:
 
     def _line(self, event: RunEvent) -> None:
         """One plain line; passes of checks are not worth one each."""
-        if event.what == "check" and event.state in ("passed", "not-applicable"):
+        if event.what == "check" and event.state in ("passed", "not-applicable", "running"):
             return
         if event.what == "step" and event.state not in ("done", "failed", "blocked"):
             return
@@ -94,5 +104,5 @@ class Progress:
                 for state, number in sorted(row.counts.items())
             )
             since = f"{time.monotonic() - row.since:.0f} s" if row.since else ""
-            table.add_row(name, row.phase, counts, row.now, since)
+            table.add_row(name, row.phase, counts, row.waits_for(), since)
         return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from provisioner.errors import COULD_NOT_TELL, PlatformError
 
 EVIDENCE_CHARS = 16_000  # of one text; what is cut says so
 REASON_CHARS = 2_000
+MARK_BYTES = 128  # longer than any id
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -126,11 +128,32 @@ def settle(draft: Draft, call: pytest.CallInfo[Any]) -> None:
         draft.note("traceback", str(call.excinfo.getrepr(style="short")))
 
 
-class Journal:
-    """The run's file of checks. A record is in it before the next check starts, crash or not."""
+def running(file: Path, lane: str) -> str:
+    """The check at which *lane* is, of those whose records go to *file*; or an empty text."""
+    try:
+        return _marker(file, lane).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
 
-    def __init__(self, file: Path) -> None:
+
+def _marker(file: Path, lane: str) -> Path:
+    return file.with_name(f"running-{lane}")
+
+
+class Journal:
+    """The run's file of checks. A record is in it before the next check starts, crash or not.
+
+    Beside it stands the check that runs now, for who looks on.
+    """
+
+    def __init__(self, file: Path, lane: str = "") -> None:
         self._stream = file.open("ab", buffering=0)
+        self._now = _marker(file, lane).open("wb", buffering=0) if lane else None
+
+    def begin(self, check: str) -> None:
+        """Say which check runs now; one short write, so that a thousand cost nothing."""
+        if self._now is not None:
+            os.pwrite(self._now.fileno(), check.encode().ljust(MARK_BYTES), 0)
 
     def append(self, record: dict[str, Any]) -> None:
         """Add one record, in one write."""
@@ -138,8 +161,10 @@ class Journal:
         self._stream.write(line.encode("utf-8", "backslashreplace"))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the files."""
         self._stream.close()
+        if self._now is not None:
+            self._now.close()
 
 
 def _text(text: str) -> str:

@@ -82,7 +82,11 @@ def test_what_looks_and_what_handles_run_side_by_side(good: Run) -> None:
     ids = [check["id"] for check in document(good.folder, "good")["checks"]]
     ledgers = [file.name for file in sorted(good.folder.glob("ledger-checks-*"))]
 
+    events = map(json.loads, (good.folder / "events.jsonl").read_text().splitlines())
+    at_work = {e["detail"] for e in events if e["what"] == "check" and e["state"] == "running"}
+
     assert sorted(ids) == sorted([*FEW.split(","), "net-05"])
+    assert at_work == {"handling", "looking"}
     assert ledgers == [f"ledger-checks-good.{lane}.jsonl" for lane in ("handling", "looking")]
 
 
