@@ -86,6 +86,7 @@ def session(folder: Path) -> Path:
         seed=1,
         key=run_key(folder),
         probe=folder / "probe.py",
+        lane="looking",
     ).save(file)
     return file
 
