@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from suites.claims import claim, same
-from suites.kubernetes.pods import SAY, Pods, is_ready
+from suites.kubernetes.pods import SAY, Pods, is_ready, message
 from suites.kubernetes.wire import CORE, LABEL, Object, Wire
 from suites.seams import Observe
 from suites.waits import Stopwatch, until
@@ -216,6 +216,42 @@ def test_a_policy_shuts_and_opens(wire: Wire, pods: Pods) -> None:
         FOLLOWS_S,
     )
     same("with one that lets the client in", expected=[name], actual=heard)
+
+
+@pytest.mark.check(
+    "k8s-svc-07",
+    needs=(
+        "kubernetes.nodes.real",
+        "kubernetes.controllers",
+        "kubernetes.services.dataplane",
+    ),
+)
+@pytest.mark.cost("shared")
+def test_a_service_shows_who_asks(wire: Wire, pods: Pods, observe: Observe) -> None:
+    """A pod that is reached through a service's address sees the address of the pod that asks."""
+    server = (
+        "import socketserver\n"
+        "class Tell(socketserver.BaseRequestHandler):\n"
+        "    def handle(self):\n"
+        "        self.request.sendall(self.client_address[0].encode())\n"
+        f"socketserver.TCPServer(('', {PORT}), Tell).serve_forever()\n"
+    )
+    metadata = {"labels": {LABEL: wire.group, "interop-part": "server"}}
+    probe = {"tcpSocket": {"port": PORT}, "periodSeconds": 1}
+    inside: Object = {"command": ["python3", "-c", server], "readinessProbe": probe}
+    pods.start("s1", "", metadata, inside=inside)
+    made = service(wire)
+    await_endpoints(pods, made["metadata"]["name"], 1)
+    client = (
+        "import socket\n"
+        f"line = socket.create_connection(({made['spec']['clusterIP']!r}, 80), 10)\n"
+        f"open({SAY!r}, 'w').write(line.recv(99).decode())\n"
+    )
+    script = 'for turn in 1 2 3 4 5; do python3 -c "$CLIENT" && break; sleep 1; done'
+    env = [{"name": "CLIENT", "value": client}]
+    pod = pods.ended(pods.start("client", script, inside={"env": env}))
+    observe("source-address-kept", message(pod) == pod["status"]["podIP"], source="observed")
+    same("who asked, as the server sees it", expected=pod["status"]["podIP"], actual=message(pod))
 
 
 _turns = iter(range(1 << 20))

@@ -153,6 +153,9 @@ MUTATIONS: Mapping[str, Mutation] = {
     "svc-policy-lets-all-in": _said(
         "k8s-svc-06", '"message":"silence"', '"message":"somebody"', pod="-denied"
     ),
+    "svc-asks-for-another": _said(
+        "k8s-svc-07", '"message":"[0-9.]+"', '"message":"192.0.2.1"', pod="-client"
+    ),
     "vol-no-default-class": Mutation(
         call="GET .*/storageclasses", swap=('is-default-class":"true"', 'is-default-class":"no"'),
         checks=("k8s-vol-01",),
