@@ -104,7 +104,7 @@ class Removal:
             if not todo and not any(problems.values()):
                 left = ()
                 break
-            left = self._remove(todo, problems)
+            left = self._remove(todo, problems, listed=False)  # the next round looks at lists
             if left and all("no platform" in one.reason for one in left):
                 break
         gone = sum(1 for e in self.ledger.snapshot().entries.values() if e.phase == "gone")
@@ -185,7 +185,10 @@ class Removal:
             self.cancel.sleep(self.interval[0] / 10, self.clock)
         return False
 
-    def _remove(self, todo: list[Entry], problems: Mapping[str, str]) -> tuple[Left, ...]:
+    def _remove(
+        self, todo: list[Entry], problems: Mapping[str, str], *, listed: bool = True
+    ) -> tuple[Left, ...]:
+        """Remove what has a handle; *listed*: each must be missing from lists, too."""
         left: list[Left] = []
         mine: list[Entry] = []
         for entry in todo:
@@ -199,14 +202,14 @@ class Removal:
         for kinds in ORDER:
             layer = [e for e in mine if e.ref.kind in kinds]
             if self.jobs == 1 or len(layer) < 2:
-                results = [self._one(entry) for entry in layer]
+                results = [self._one(entry, listed) for entry in layer]
             else:
                 with ThreadPoolExecutor(min(self.jobs, len(layer))) as pool:
-                    results = list(pool.map(self._one, layer))
+                    results = list(pool.map(self._one, layer, [listed] * len(layer)))
             left += [result for result in results if result is not None]
         return tuple(left)
 
-    def _one(self, entry: Entry) -> Left | None:
+    def _one(self, entry: Entry, listed: bool) -> Left | None:
         """Ask for deletion until it is proven gone or the time is up."""
         place, handle = self.places[entry.platform], entry.handle
         assert handle is not None  # noqa: S101 - sorted out before
@@ -217,7 +220,7 @@ class Removal:
         while True:
             try:
                 place.pace.call(lambda: place.driver.delete(handle))
-                proof = self._proof(place, handle, end)
+                proof = self._proof(place, handle, end, listed)
                 if proof:
                     self.ledger.gone(entry.token, proof)
                     self.tell(place.name, str(entry.ref), "gone", proof)
@@ -233,7 +236,7 @@ class Removal:
             self.cancel.sleep(pause, self.clock)
             pause = min(self.interval[1], pause * 1.5)
 
-    def _proof(self, place: Place, handle: Handle, end: float) -> str:
+    def _proof(self, place: Place, handle: Handle, end: float, listed: bool) -> str:
         """How we know that it is gone, or an empty text."""
         begun = self.clock.monotonic()
         window_s = place.window_s if self.proof_s is None else min(self.proof_s, place.window_s)
@@ -250,6 +253,8 @@ class Removal:
             if looks < LOOKS or self.clock.monotonic() - begun < window_s:
                 self.cancel.sleep(max(window_s / LOOKS, self.interval[0] / 10), self.clock)
                 continue
+            if not listed:
+                return f"read as gone {looks} times"
             if (str(handle.kind), handle.id) in self._sightings.since(place, self.clock):
                 return ""
             return f"read as gone {looks} times and not found"

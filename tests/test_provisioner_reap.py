@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import pytest
 from provisioner.bench import Bench
 from provisioner.census import census, grown
 from provisioner.clock import ManualClock
-from provisioner.driver import Owner, Status
+from provisioner.creation import place_for
+from provisioner.driver import Handle, Owner, Status
 from provisioner.drivers.fake.cloud import Cloud
 from provisioner.drivers.fake.driver import FakeDriver
 from provisioner.drivers.fake.settings import Settings
@@ -24,6 +26,7 @@ from provisioner.errors import BadRequest, NotFound
 from provisioner.ledger import Ledger
 from provisioner.platform import PlatformConfig, open_driver
 from provisioner.reap import Reaper, Selection
+from provisioner.removal import Removal
 from provisioner.resources import KeySpec, Kind, MachineSpec, Ref, VolumeSpec
 
 LATER = "2040-01-01T00:00:00Z"
@@ -67,6 +70,37 @@ def test_looking_changes_nothing_and_reaping_leaves_nothing(
     assert (done.gone, done.left) == (2, ())
     assert census(driver) == {}
     assert reaper.look(Selection(mine=True))[0] == []
+
+
+def test_what_is_removed_is_looked_for_in_lists_once_for_all(
+    tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists of everything are dear: their number must not grow with what is removed."""
+    driver = drive(clock, list_s=4)
+    asked: list[Owner] = []
+    find = driver.find
+
+    def counted(owner: Owner) -> Iterator[Handle]:
+        asked.append(owner)
+        return find(owner)
+
+    monkeypatch.setattr(driver, "find", counted)
+    owner = Owner(run="r1", expires=LATER)
+    counts = []
+    for number in (2, 40):
+        file = tmp_path / str(number) / "ledger.jsonl"
+        with Ledger(file, "r1", expires=LATER, clock=clock) as ledger:
+            bench = Bench(driver, ledger, owner, KEY.public_key, clock=clock)
+            for each in range(number):
+                bench.create(Kind.KEY, f"key-{number}-{each}", KEY)
+            clock.advance(10)
+            asked.clear()
+            removed = Removal({"p": place_for(driver, owner, clock)}, ledger, clock).everything()
+        assert (removed.gone, removed.left) == (number, ())
+        counts.append(len(asked))
+
+    assert counts[0] == counts[1]
+    assert census(driver) == {}
 
 
 def test_a_run_that_lives_is_not_touched(tmp_path: Path, clock: ManualClock) -> None:
