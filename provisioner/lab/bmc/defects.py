@@ -1,5 +1,7 @@
-"""Faults a controller of the lab can be given, each to prove what must notice it: a check, or tests
-of ours of what no check of the guideline looks at yet (as said)."""
+"""Faults a controller of the lab can be given, each to prove what must notice it.
+
+That is the check named, or, where it says so, only tests of ours: no check looks there yet.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from collections.abc import Iterable, Mapping
 DEFECTS: Mapping[str, str] = {
     "one-shot-boot-persists": "a boot device set for one boot is kept for all (bmc-02)",
     "persistent-boot-forgotten": "a persistent boot device lasts for one boot only (bmc-02)",
-    "boot-lost-on-reset": "a cold reset of the controller loses the boot device (no check resets one)",
+    "boot-lost-on-reset": "a cold reset of the controller loses the boot device (no check)",
     "power-lies": "power status says on whatever the machine does (bmc-01)",
     "dead-sensor": "every sensor has a reading that never changes, outside its range (bmc-04)",
     "silent-event-log": "power events leave no entry in the event log (no check)",
