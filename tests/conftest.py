@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
+from provisioner.lab.space import Space
+
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
@@ -99,30 +101,50 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[]
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def openstack_entry() -> Iterator[dict[str, Any]]:
-    """An OpenStack platform's entry: of a lab of our own, one for all tests of a session.
+def _openstack_told() -> dict[str, Any] | None:
+    """The platform of kind openstack in the file that ``INTEROP_TEST_PLATFORMS`` names."""
+    file = os.environ.get("INTEROP_TEST_PLATFORMS", "")
+    if not file:
+        return None
+    told = yaml.safe_load(Path(file).read_text())["platforms"]
+    return next(dict(one) for one in told.values() if one["kind"] == "openstack")
 
-    With ``INTEROP_TEST_PLATFORMS=platforms.yaml`` it is the one of kind openstack in that file
-    instead: a lab that is up already, or a cloud of one's own.
+
+@pytest.fixture(scope="session")
+def openstack_space() -> Iterator[Space]:
+    """A healthy lab with OpenStack, one for all tests of a session; each leaves it as it was.
+
+    With ``INTEROP_TEST_PLATFORMS=platforms.yaml`` it is the lab of that file, which is up already.
     """
     from provisioner.lab import up
-    from provisioner.lab.space import Space
-    from provisioner.lab.state import DEFECTS, State
+    from provisioner.lab.state import DEFECTS
 
-    if file := os.environ.get("INTEROP_TEST_PLATFORMS", ""):
-        told = yaml.safe_load(Path(file).read_text())["platforms"]
-        yield next(dict(one) for one in told.values() if one["kind"] == "openstack")
+    if told := _openstack_told():
+        parts = Path(told["config_file"]).parts  # /run/interop/LAB/openstack/clouds.yaml
+        if parts[1:3] != ("run", "interop"):
+            pytest.skip("the platform named is no lab's")
+        yield Space(name=parts[3])
         return
     os.environ.pop(DEFECTS, None)
     space = Space(name=f"tos-{os.getpid()}")
     try:
         up.up(space, ["openstack"], lambda platform, text: None)
-        found = State(space).entry("openstack")
-        assert found is not None
-        yield dict(found)
+        yield space
     finally:
-        up.down(space)
+        left = up.down(space)
+    assert left == []
+
+
+@pytest.fixture(scope="session")
+def openstack_entry(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """An OpenStack platform's entry: that lab's, or with the variable a cloud of one's own."""
+    from provisioner.lab.state import State
+
+    found = _openstack_told() or State(request.getfixturevalue("openstack_space")).entry(
+        "openstack"
+    )
+    assert found is not None
+    return dict(found)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from provisioner.lab.aws import layer as aws_layer
 from provisioner.lab.aws.catalog import SIZES, VIRTUAL, is_virtual
 from provisioner.lab.guests import boot, copies
 from provisioner.lab.guests.body import GONE, Body
+from provisioner.lab.guests.container import Container
 from provisioner.lab.guests.guest import Build, Drive, Firmware, Image, Port, Wiring
 from provisioner.lab.guests.loops import attach, loop_of
 from provisioner.lab.guests.virtual import VirtualMachine
@@ -66,6 +68,25 @@ def build(folder: Path) -> Build:
         cpu=2,
         memory_mib=512,
     )
+
+
+def test_a_container_keeps_to_its_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    disk = tmp_path / "root.img"
+    disk.touch()
+    kept = replace(build(tmp_path), root=disk, alone=True)  # two, from the machine id's on
+    guest = Container(tmp_path / "guest", kept)
+    shown = tmp_path / "guest/firmware/cpuinfo"
+
+    assert guest._processors() == ["--cpu-affinity=3,0"]
+    assert shown.read_text().count("processor\t") <= 2
+
+    guest._build = replace(kept, cpu=4)
+
+    assert guest._processors() == []
+    assert not shown.exists()
 
 
 # -- the process ---------------------------------------------------------------------------------

@@ -8,13 +8,16 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from provisioner.lab import doctor, up
+from provisioner.lab import doctor
+from provisioner.lab.openstack import clouds, founding
+from provisioner.lab.openstack.place import read
 from provisioner.lab.space import Space
 from provisioner.lab.state import State
 
@@ -26,7 +29,7 @@ pytestmark = [
 
 PATIENCE_S = 600.0  # a virtual machine whose processor is emulated boots slowly on a busy host
 SCRIPT = base64.b64encode(b"#!/bin/sh\necho once >> /var/lib/ran\n").decode()
-BOOT = "cat /proc/1/stat | cut -d' ' -f22; stat -c %Z /proc/1"
+BOOT = "cat /proc/sys/kernel/random/boot_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,34 +130,47 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """A lab with nothing but OpenStack."""
-    connection = pytest.importorskip("openstack.connection")
-    config = pytest.importorskip("openstack.config")
-    space = Space(name=f"tosg-{os.getpid()}")
+def desk(openstack_space: Space, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A key, a network with a router and a group that lets ssh in; gone at the end."""
     key = tmp_path_factory.mktemp("os") / "key"
-    try:
-        up.up(space, ["openstack"], lambda platform, text: None)
-        entry = State(space).entry("openstack")
-        assert entry is not None
-        known = config.OpenStackConfig(config_files=[entry["config_file"]], load_envvars=False)
-        cloud = connection.Connection(config=known.get_one(cloud=entry["cloud"]))
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    place = read(openstack_space.state_dir / "openstack")
+    with founding.connect(place, "clouds.yaml", clouds.MEMBER_CLOUD) as cloud, ExitStack() as stack:
         public = key.with_suffix(".pub").read_text()
-        cloud.compute.create_keypair(name="test", public_key=public)
-        yield Desk(space=space, cloud=cloud, key=key, **_network(cloud))
-    finally:
-        left = up.down(space)
-    assert left == []
+        stack.callback(
+            cloud.compute.delete_keypair,
+            cloud.compute.create_keypair(name="test", public_key=public),
+        )
+        yield Desk(space=openstack_space, cloud=cloud, key=key, **_network(cloud, stack))
 
 
-def _network(cloud: Any) -> dict[str, str]:
+@pytest.fixture(autouse=True)
+def tidy(desk: Desk) -> Iterator[None]:
+    """What a test made goes with it: others use the lab, too."""
+    yield
+    compute, net, storage = desk.cloud.compute, desk.cloud.network, desk.cloud.block_storage
+    desk.delete(*compute.servers())
+    for address in list(net.ips()):
+        net.delete_ip(address)
+    for network in net.networks(name="second"):
+        net.delete_network(network)
+    for volume in list(storage.volumes()):
+        storage.delete_volume(volume)
+    for image in list(desk.cloud.image.images(visibility="private")):
+        desk.cloud.image.delete_image(image)
+
+
+def _network(cloud: Any, stack: ExitStack) -> dict[str, str]:
     net = cloud.network
     network, outside = net.create_network(name="test"), net.find_network("public")
+    stack.callback(net.delete_network, network)
     subnet = net.create_subnet(network_id=network.id, ip_version=4, cidr="10.9.0.0/24")
     router = net.create_router(name="test", external_gateway_info={"network_id": outside.id})
+    stack.callback(net.delete_router, router)
     net.add_interface_to_router(router, subnet_id=subnet.id)
+    stack.callback(net.remove_interface_from_router, router, subnet_id=subnet.id)
     group = net.create_security_group(name="test")
+    stack.callback(net.delete_security_group, group)
     net.create_security_group_rule(
         security_group_id=group.id, direction="ingress", protocol="tcp", port_range_min=22,
         port_range_max=22, ethertype="IPv4",
@@ -171,7 +187,9 @@ def test_a_server_lives_as_elsewhere(desk: Desk) -> None:
     disk = f"/dev/disk/by-id/virtio-{volume.id[:20]}"
 
     first = desk.answer(address, f"hostname -f; cat /var/lib/ran; {BOOT}").split()
+    disks = [desk.ssh(address, "lsblk -no NAME --nodeps").split()]
     attached = desk.attach(server, volume)
+    disks.append(desk.ssh(address, "lsblk -no NAME --nodeps").split())
     size = desk.ssh(address, f"sudo blockdev --getsize64 {disk}; readlink -f {disk}").split()
     desk.ssh(address, f"sudo mkfs.ext4 -q {disk} && sudo mount {disk} /mnt &&"
              " echo kept | sudo tee /mnt/file /root/file && sudo sync")  # fmt: skip
@@ -181,6 +199,7 @@ def test_a_server_lives_as_elsewhere(desk: Desk) -> None:
     compute.reboot_server(server, "HARD")
     desk.state(server, "ACTIVE")
     hard = desk.answer(address, f"sudo cat /root/file; {BOOT}")
+    seen = desk.ssh(address, "cut -d. -f1 /proc/uptime; nproc; grep -c ^processor /proc/cpuinfo")
     desk.ssh(address, "sudo poweroff")
     desk.state(server, "SHUTOFF")
     compute.start_server(server)
@@ -193,6 +212,10 @@ def test_a_server_lives_as_elsewhere(desk: Desk) -> None:
     assert size == [str(1 << 30), attached.device]
     assert soft.split()[0] == hard.split()[0] == "kept"
     assert len({first[2], soft.split()[1], hard.split()[1]}) == 3
+    up, *processors = map(int, seen.split())
+    assert up < time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert processors == [1, 1]
+    assert disks == [["sr0", "vda"], ["sr0", "vda", "vdb"]]
     assert again == "once"
     assert "BEGIN SSH HOST KEY KEYS" in console
     assert desk.ssh(address, f"ls {disk} 2> /dev/null; echo none") == "none"

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from provisioner.lab import doctor, up
+from provisioner.lab import doctor
 from provisioner.lab.openstack import clouds, founding, wanting
 from provisioner.lab.openstack.net import ports, wires
 from provisioner.lab.openstack.place import NODE, read
 from provisioner.lab.openstack.seed import EXTERNAL
 from provisioner.lab.space import Space
-from provisioner.lab.state import DEFECTS, State
+from provisioner.lab.state import State
 
 WHY = doctor.lacking() or wanting.lacking()
 pytestmark = [
@@ -65,25 +65,14 @@ def until(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> floa
     return time.monotonic() - started
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[tuple[Space, Any]]:
-    """A lab of our own, and its network API for an administrator."""
-    os.environ.pop(DEFECTS, None)
-    space = Space(name=f"tosn-{os.getpid()}")
-    try:
-        up.up(space, ["openstack"], lambda platform, text: None)
-        place = read(space.state_dir / "openstack")
-        with founding.connect(place, "admin-clouds.yaml", clouds.ADMIN_CLOUD) as cloud:
-            yield space, cloud.network
-    finally:
-        up.down(space)
-
-
 @pytest.fixture
-def site(lab: tuple[Space, Any]) -> Iterator[Site]:
-    made = furnished(*lab)
-    yield made
-    clear(made)
+def site(openstack_space: Space) -> Iterator[Site]:
+    """A network with a router and a port, made by an administrator; gone at the end."""
+    place = read(openstack_space.state_dir / "openstack")
+    with founding.connect(place, "admin-clouds.yaml", clouds.ADMIN_CLOUD) as cloud:
+        made = furnished(openstack_space, cloud.network)
+        yield made
+        clear(made)
 
 
 def furnished(space: Space, api: Any) -> Site:

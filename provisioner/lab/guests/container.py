@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from provisioner.lab.space import NETNS, run
 
 DISK_OF = "/run/interop-firmware"  # what stands for firmware's tables inside
 LINK_FOLDERS = ("by-id", "by-label")
+ROOT_NODE = "vda"  # of a container that sees its own disks
 # how a file system for a guest's root is made: nothing that costs time at the first mount
 MAKE_EXT4 = (
     "mkfs.ext4", "-q", "-F", "-O", "^has_journal", "-i", "65536", "-m", "0",
@@ -35,7 +37,8 @@ umask 022
 mkdir -p /run/systemd/nspawn
 mount -t tmpfs -o mode=755 nspawn /run/systemd/nspawn
 cd "$1"
-mount -t ext4 -o loop,noatime "$2" disk
+[ -b "$2" ] || how=,loop
+mount -t ext4 -o "noatime$how" "$2" disk
 if [ -d disk/etc ]; then
   mount --bind disk root
 else
@@ -59,7 +62,7 @@ class Container:
         self.folder = folder
         self._build = build
         self._loops: dict[str, Loop] = {}
-        for part in ("disk", "root", "firmware", *(f"links/{name}" for name in LINK_FOLDERS)):
+        for part in ("disk", "root", "firmware/block", *(f"links/{name}" for name in LINK_FOLDERS)):
             (folder / part).mkdir(parents=True, exist_ok=True)
         for key, value in build.firmware.values().items():
             (folder / "firmware" / key).write_text(f"{value}\n", encoding="ascii")
@@ -74,9 +77,12 @@ class Container:
         for name in LINK_FOLDERS:
             for old in (self.folder / "links" / name).iterdir():
                 old.unlink()
+        for old in (self.folder / "firmware" / "block").iterdir():
+            old.unlink()
         for drive in drives:
             self._hold(drive)
             self._link(drive)
+        root = self._own_root()
         machine_id = self._build.machine_id
         command = [
             "systemd-nspawn", "--quiet", "--directory=root", "--register=no", "--keep-unit",
@@ -84,16 +90,52 @@ class Container:
             f"--machine={self._build.name}", "--hostname=localhost", f"--uuid={machine_id}",
             "--capability=CAP_NET_ADMIN", "--drop-capability=CAP_MKNOD",
             "--console=read-only", "--link-journal=no",
-            "--resolv-conf=off", "--timezone=off",
+            "--resolv-conf=off", "--timezone=off", *self._processors(),
             f"--bind-ro={self.folder / 'firmware'}:{DISK_OF}",
             f"--bind-ro={self.folder / 'links'}:/dev/disk",
             *(f"--bind={self._loops[d.serial].path}:/dev/{d.node}" for d in drives),
+            *([f"--bind={root}:/dev/{ROOT_NODE}"] if root != self.root else []),
             "--boot",
         ]  # fmt: skip
         self._body.start(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-ec", SCRIPT, "sh",
-             str(self.folder), str(self.root), self._build.image.lower, *command],
+            ["unshare", "--mount", "--propagation", "private", *_own_clocks(), "sh", "-ec", SCRIPT,
+             "sh", str(self.folder), str(root), self._build.image.lower, *command],
         )  # fmt: skip
+
+    def _own_root(self) -> Path:
+        """What its root is mounted from: the file, or a device if it is to see it as its disk."""
+        if (old := self._loops.pop(ROOT_NODE, None)) is not None:
+            old.close()  # of an earlier start; the file may have another size now
+        if not self._build.alone:
+            return self.root
+        loop = self._loops[ROOT_NODE] = attach(self.root)
+        self._show(ROOT_NODE, loop)
+        return loop.path
+
+    def _show(self, node: str, loop: Loop) -> None:
+        """Have it among its disks: the layer lays this folder over /sys/block."""
+        place = self.folder / "firmware" / "block" / node
+        place.unlink(missing_ok=True)
+        if self._build.alone:
+            place.symlink_to(f"../devices/virtual/block/{loop.path.name}")
+
+    def _processors(self) -> list[str]:
+        """Words that keep it to its processors; the layer lays what is written over /proc/cpuinfo.
+
+        Which ones it has depends on its machine id, so that guests share them.
+        """
+        shown = self.folder / "firmware" / "cpuinfo"
+        shown.unlink(missing_ok=True)
+        have = sorted(os.sched_getaffinity(0))
+        if not self._build.alone or self._build.cpu >= len(have):
+            return []
+        first = int(self._build.machine_id, 16) % len(have)
+        chosen = [have[(first + n) % len(have)] for n in range(self._build.cpu)]
+        told = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+        blocks = told.strip().split("\n\n")[: self._build.cpu]
+        told = "\n\n".join(blocks) + "\n\n"
+        shown.write_text(told, encoding="ascii", errors="replace")
+        return [f"--cpu-affinity={','.join(map(str, chosen))}"]
 
     def ask_to_halt(self) -> None:
         self._body.signal(signal.SIGTERM)
@@ -173,6 +215,7 @@ class Container:
         """Take the node away; a mount that has the device keeps it until it is unmounted."""
         for link in drive.links:
             (self.folder / "links" / link).unlink(missing_ok=True)
+        (self.folder / "firmware" / "block" / drive.node).unlink(missing_ok=True)
         with contextlib.suppress(OSError), self._dev() as folder:
             os.unlink(drive.node, dir_fd=folder)
         loop = self._loops.pop(drive.serial, None)
@@ -183,6 +226,7 @@ class Container:
     def _hold(self, drive: Drive) -> Loop:
         if drive.serial not in self._loops:
             self._loops[drive.serial] = attach(drive.file, read_only=drive.read_only)
+        self._show(drive.node, self._loops[drive.serial])
         return self._loops[drive.serial]
 
     def _link(self, drive: Drive) -> None:
@@ -213,6 +257,17 @@ class Container:
             loop.close()
         self._loops.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _own_clocks() -> list[str]:
+    """Words for unshare: what runs below it was booted just now, as far as it can see.
+
+    Source: time_namespaces(7). The time of day is the host's.
+    """
+    if not Path("/proc/self/ns/time").exists():  # before Linux 5.6
+        return []
+    booted, up = int(time.clock_gettime(time.CLOCK_BOOTTIME)), int(time.monotonic())
+    return ["--time", f"--boottime=-{booted}", f"--monotonic=-{up}"]
 
 
 def _empty_disk(path: Path, root_gib: int) -> None:

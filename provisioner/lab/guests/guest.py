@@ -135,7 +135,9 @@ class Build:
         root_gib: size of its root file system.
         root_serial, root_bus: of a virtual machine's root disk.
         root: a raw file that is the root, instead of one that is made; not removed with the guest.
-        cpu, memory_mib: of a virtual machine; a container has those of the host.
+        cpu, memory_mib: of a virtual machine; a container has the host's memory.
+        alone: whether a container sees no more than a machine of its own would: as many processors
+            as *cpu*, and its own disks.
         machine_id: 32 hex digits.
     """
 
@@ -148,6 +150,7 @@ class Build:
     root_bus: str = "virtio"
     root: Path | None = None
     cpu: int = 1
+    alone: bool = False
     memory_mib: int = 384
 
 

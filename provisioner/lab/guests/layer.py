@@ -89,6 +89,10 @@ def build(folder: Path, config: Mapping[str, Any], rules: Sequence[str] = ()) ->
     shutil.copytree(FILES, folder, copy_function=shutil.copy)
     wants = folder / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir()
+    mounts = folder / "etc/systemd/system/local-fs.target.wants"
+    mounts.mkdir()
+    for name in ("proc-cpuinfo.mount", "sys-block.mount"):
+        (mounts / name).symlink_to(f"../{name}")
     (wants / "cloud-init.service").symlink_to("../cloud-init.service")
     (wants / "systemd-logind.service").symlink_to("/dev/null")  # the first login starts it
     told = folder / "etc/cloud/cloud.cfg.d/95-lab.cfg"

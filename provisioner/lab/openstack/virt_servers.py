@@ -149,6 +149,7 @@ class Servers:
                     root_serial=f"root-{server.id[:8]}",
                     root=Path(server.root) if server.root else None,
                     cpu=server.cpu,
+                    alone=True,
                     memory_mib=server.memory_mib,
                 )
                 make = VirtualMachine if server.kind == VIRTUAL else Container
