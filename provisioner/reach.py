@@ -99,13 +99,15 @@ def _refusal(path: str, answer: bytes) -> Exception:
 def dialer_for(settings: Mapping[str, Any]) -> Dialer:
     """The dialer that a platform's settings ask for: ``reach: {broker: PATH}``, else direct.
 
+    A lab says its ``namespace`` there as well, for programs that cannot be handed a socket.
+
     Raises:
         BadRequest: ``reach`` is something else.
     """
     reach = settings.get("reach")
     if reach is None:
         return DirectDialer()
-    if not isinstance(reach, Mapping) or set(reach) != {"broker"}:
+    if not isinstance(reach, Mapping) or set(reach) - {"namespace"} != {"broker"}:
         raise BadRequest(f"reach: expected {{broker: PATH}} or nothing, got {reach!r}")
     path = reach["broker"]
     if not isinstance(path, str) or not path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -141,6 +142,20 @@ def test_what_is_declared_is_stronger(tmp_path: Path) -> None:
     assert made["compute-feature-enabled"]["resize"] == "false"
     assert made["x"] == {"y": "1"}
     assert made["auth"]["admin_username"] == "u"
+
+
+@pytest.mark.parametrize(
+    ("logs_in", "public", "runs"),
+    [(True, "n", "true"), (True, "", "false"), (False, "n", "false")],
+)
+def test_servers_are_entered_where_they_can_be(
+    tmp_path: Path, logs_in: bool, public: str, runs: str
+) -> None:
+    cloud = replace(CLOUD, public_network=public)
+
+    made = sections(cloud, frozenset(), {}, folder=tmp_path, admin=None, logs_in=logs_in)
+
+    assert made["validation"]["run_validation"] == runs
 
 
 def test_what_is_declared_are_sections(tmp_path: Path) -> None:

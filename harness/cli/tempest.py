@@ -105,8 +105,17 @@ def run_command(
         for number in (signal.SIGINT, signal.SIGTERM):  # leave in order, also in the background
             stack.callback(signal.signal, number, signal.signal(number, _leave))
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="interop-tempest-"))
-        workspace = Workspace(venv=venv, folder=Path(scratch))
-        made = sections(cloud, features, declared, folder=workspace.folder, admin=manager)
+        reach = platform.settings.get("reach") or {}
+        namespace = reach.get("namespace", "")
+        workspace = Workspace(venv=venv, folder=Path(scratch), namespace=namespace)
+        made = sections(
+            cloud,
+            features,
+            declared,
+            folder=workspace.folder,
+            admin=manager,
+            logs_in=bool(namespace) or not reach,
+        )
         listed = ""
         if manager is None:
             say(f"a network for each of {len(users)} users")

@@ -26,6 +26,7 @@ def sections(
     *,
     folder: Path,
     admin: User | None,
+    logs_in: bool = False,
 ) -> Sections:
     """The configuration, by section and option.
 
@@ -36,6 +37,7 @@ def sections(
         folder: where Tempest may write.
         admin: an administrator, if tests may make users of their own; else they use an accounts
             file beside the configuration.
+        logs_in: whether Tempest runs where floating addresses can be reached.
 
     Raises:
         BadRequest: *declared* is not sections of options.
@@ -72,8 +74,12 @@ def sections(
         "image": _where(cloud, "glance"),
         "volume": _where(cloud, "cinder"),
         "object-storage": _where(cloud, "swift"),
-        # Whether a guest can be logged in to is checked by our own suites, from where it can be.
-        "validation": {"run_validation": "false", "image_ssh_user": cloud.ssh_user},
+        "validation": {
+            "run_validation": str(logs_in and bool(cloud.public_network)).lower(),
+            "connect_method": "floating",
+            "image_ssh_user": cloud.ssh_user,
+            "image_alt_ssh_user": cloud.ssh_user,
+        },
         "service_available": {
             name: str(bool(kind)).lower() for name, kind in cloud.services.items()
         },

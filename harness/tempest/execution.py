@@ -54,10 +54,12 @@ class Workspace:
     Args:
         venv: Tempest's environment.
         folder: only its owner may look in; there are passwords in it.
+        namespace: the network namespace to run in, as a path; empty is our own.
     """
 
     venv: Path
     folder: Path
+    namespace: str = ""
 
     def prepare(self, config: str, accounts: str) -> None:
         """Write what Tempest reads."""
@@ -136,7 +138,9 @@ class Workspace:
 
     def _command(self, *arguments: str) -> list[str]:
         config = str(self.folder / "tempest.conf")
-        return [str(self.venv / "bin" / "tempest"), "run", "--config-file", config, *arguments]
+        inside = ["nsenter", f"--net={self.namespace}", "--"] if self.namespace else []
+        program = str(self.venv / "bin" / "tempest")
+        return [*inside, program, "run", "--config-file", config, *arguments]
 
     def _environment(self) -> dict[str, str]:
         """Nothing of ours: above all no ``OS_*`` and no ``PYTHON*``."""

@@ -76,14 +76,14 @@ def test_a_volume_grows(wire: Wire, volume: Handle, patience: Patience) -> None:
 @pytest.mark.check("os-volume-05", needs=("openstack-api", "volume", "snapshot"))
 @pytest.mark.cost("api")
 def test_a_volume_with_snapshots_stays(
-    wire: Wire, subject: Subject, bench: Bench, volume: Handle, patience: Patience
+    wire: Wire, subject: Subject, volume: Handle, patience: Patience
 ) -> None:
     """A volume with a snapshot is not deleted, and the snapshot becomes a volume of its size."""
     copy = subject.driver.feature(Snapshot, volume)  # type: ignore[type-abstract]
     snapshot = replace(volume, id=copy.create(f"os-{secrets.token_hex(3)}"))
     identity = snapshot.id.partition(":")[2]
+    path = f"volume GET /snapshots/{identity}"
     try:
-        path = f"volume GET /snapshots/{identity}"
         shown = until(
             lambda: wire.given(200, "the snapshot", path)["snapshot"],
             lambda found: found["status"] in RESTING,
@@ -96,7 +96,8 @@ def test_a_volume_with_snapshots_stays(
             same("size", expected=1, actual=made["size"])
             same("what it is made of", expected=identity, actual=made["snapshot_id"])
     finally:
-        bench.remove(snapshot)
+        subject.driver.delete(snapshot)
+        until(lambda: wire(path).status, lambda status: status == 404, patience("delete"))
 
 
 @pytest.mark.check("os-volume-06", needs=("openstack-api", "volume"))

@@ -8,11 +8,12 @@ NOTES: tuple[str, ...] = (
     "keystone, glance, neutron, nova with placement, and cinder are the upstream services of"
     " 2026.2, each one process on this one host; virt, network and volume drivers are the lab's",
     "sqlite instead of a database server; messages stay within a process instead of a broker",
-    "servers are containers of the host's kernel, with its processors and memory, no firmware and"
-    " no clock of their own; those of flavors q1.* are virtual machines (extra spec"
-    " interop:guest=qemu)",
-    "the image stands for the lab's Debian 12 root file system; its data is a notice, and only"
-    " this lab can boot it. Snapshots hold a whole disk",
+    "servers are containers of the host's kernel, with as many of its processors as their flavor"
+    " says, all of its memory, no firmware and no clock of their own; those"
+    " of flavors q1.* are virtual machines (extra spec interop:guest=qemu)",
+    "both images stand for the lab's Debian 12 root file system; their data is a notice, and only"
+    " this lab can boot them. Snapshots hold a whole disk. Data need not be of the format that an"
+    " image is said to have",
     "a container's root is a copy-on-write file system, and its configuration drive is ext4: the"
     " host's kernel need not know ISO 9660; a virtual machine has a disk and a CD, and boots a"
     " kernel of the host's side. A resize does not turn the one into the other",
@@ -29,5 +30,6 @@ DECLARED: dict[str, Any] = {
     "address-source": "dhcp",
     "public-address-at": "translated",
     "metadata-token": "none",
+    "tempest": {"image-feature-enabled": {"image_format_enforcement": False}},
     "notes": list(NOTES),
 }

@@ -1,4 +1,4 @@
-"""What a lab's OpenStack holds from the start: users, endpoints, sizes, an image, the way out.
+"""What a lab's OpenStack holds from the start: users, endpoints, sizes, images, the way out.
 
 It is made through the APIs by the first user, as an administrator of a new cloud would, and in two
 parts: nova and cinder wait for the first, the second needs all services.
@@ -23,6 +23,7 @@ from provisioner.lab.openstack.place import (
 )
 
 IMAGE = "debian-12"
+SECOND = "another"  # the same, but does not say what it is: some tests want two images
 EXTERNAL = "public"
 POOL = "10.128.0.0/12"  # what networks that are made on demand get their addresses from
 GUEST = "interop:guest"  # extra spec of a flavor: what a guest is made of
@@ -106,7 +107,7 @@ def identity(cloud: Any, place: Place, secrets: Mapping[str, str]) -> None:
 
 
 def contents(cloud: Any) -> None:
-    """Flavors, the image, the external network and the pool of addresses.
+    """Flavors, the images, the external network and the pool of addresses.
 
     Raises:
         openstack.exceptions.SDKException: a service refused something.
@@ -117,19 +118,22 @@ def contents(cloud: Any) -> None:
         )
         if size.extra:
             cloud.compute.create_flavor_extra_specs(flavor, dict(size.extra))
-    image = cloud.image.create_image(
-        name=IMAGE,
-        disk_format="raw",
-        container_format="bare",
-        visibility="public",
-        min_disk=1,
-        min_ram=128,
-        data=io.BytesIO(IMAGE_DATA),
-        validate_checksum=False,
-        allow_duplicates=True,
-        **IMAGE_PROPERTIES,
-    )
-    del image
+    for name in (IMAGE, SECOND):
+        told = dict(IMAGE_PROPERTIES)
+        if name == SECOND:  # so that a wish for Debian finds the one
+            del told["os_distro"], told["os_version"]
+        cloud.image.create_image(
+            name=name,
+            disk_format="raw",
+            container_format="bare",
+            visibility="public",
+            min_disk=1,
+            min_ram=128,
+            data=io.BytesIO(IMAGE_DATA),
+            validate_checksum=False,
+            allow_duplicates=True,
+            **told,
+        )
     network = cloud.network.create_network(
         name=EXTERNAL,
         provider_network_type="flat",

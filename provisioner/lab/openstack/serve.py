@@ -23,7 +23,7 @@ from provisioner.lab.openstack.declared import DECLARED
 from provisioner.lab.openstack.defects import known
 from provisioner.lab.openstack.place import OUTSIDE_GATEWAY, Place
 from provisioner.lab.openstack.services import Services, doors
-from provisioner.lab.space import Space
+from provisioner.lab.space import NETNS, Space
 from provisioner.lab.state import State
 
 LOG = logging.getLogger(__name__)
@@ -87,7 +87,10 @@ def entry(place: Place) -> dict[str, Any]:
         "tenants": [name for name in clouds.ENTRIES if name != clouds.MEMBER_CLOUD],
         "harness_address": f"{OUTSIDE_GATEWAY}/32",
         "limits": {"visibility_s": 0.5},  # the API is consistent at once
-        "reach": {"broker": str(place.space.broker_socket)},
+        "reach": {
+            "broker": str(place.space.broker_socket),
+            "namespace": str(NETNS / place.space.namespace),
+        },
         "declared": DECLARED,
     }
 

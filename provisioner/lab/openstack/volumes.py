@@ -14,7 +14,7 @@ from typing import Any
 
 from cinder import exception, interface
 from cinder.image import image_utils
-from cinder.volume import driver
+from cinder.volume import driver, volume_utils
 
 from provisioner.lab.openstack.place import here
 
@@ -96,7 +96,7 @@ class FileDriver(driver.VolumeDriver):  # type: ignore[misc]
     def copy_volume_to_image(
         self, context: Any, volume: Any, image_service: Any, image_meta: Any
     ) -> None:
-        image_utils.upload_volume(
+        volume_utils.upload_volume(
             context, image_service, image_meta, str(self._path(volume)), volume, run_as_root=False
         )
 
