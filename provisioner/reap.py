@@ -119,7 +119,7 @@ class Reaper:
         """Remove what ``look`` shows. Each run's ledger tells afterwards what became of it."""
         leftovers, seen = self.look(which)
         runs = sorted({left.run for left in leftovers} | set(self._ledgers(which)))
-        gone = 0
+        gone: set[tuple[str, str, str]] = set()
         left: list[str] = list(seen.unasked)
         for run in runs:
             if run in seen.alive:
@@ -137,11 +137,11 @@ class Reaper:
                         tell=self.tell,
                     )
                     done = removal.everything()
-                gone += done.gone
+                gone |= done.what
                 left += away
                 left += [str(one) for one in done.left] + list(done.unasked)
         return Reaped(
-            gone=gone, left=tuple(dict.fromkeys(left)), alive=seen.alive, unasked=seen.unasked
+            gone=len(gone), left=tuple(dict.fromkeys(left)), alive=seen.alive, unasked=seen.unasked
         )
 
     # -- inside --------------------------------------------------------------------------------

@@ -46,9 +46,16 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """How a removal went. ``unasked``: platforms that could not be searched, with the reason."""
+    """How a removal went.
+
+    Attributes:
+        gone: how many resources went.
+        what: which, so that who asks with several ledgers counts none twice.
+        unasked: platforms that could not be searched, with the reason.
+    """
 
     gone: int
+    what: frozenset[tuple[str, str, str]]
     left: tuple[Left, ...]
     unasked: tuple[str, ...] = ()
 
@@ -95,7 +102,7 @@ class Removal:
 
     def everything(self) -> Removed:
         """Remove all there is of the run on these platforms, known to the ledger or not."""
-        begun = sum(1 for e in self.ledger.snapshot().entries.values() if e.phase == "gone")
+        begun = {e.token for e in self.ledger.snapshot().entries.values() if e.phase == "gone"}
         left: tuple[Left, ...] = ()
         problems: dict[str, str] = {}
         for _ in range(ROUNDS):
@@ -107,9 +114,11 @@ class Removal:
             left = self._remove(todo, problems, listed=False)  # the next round looks at lists
             if left and all("no platform" in one.reason for one in left):
                 break
-        gone = sum(1 for e in self.ledger.snapshot().entries.values() if e.phase == "gone")
+        entries = self.ledger.snapshot().entries.values()
+        gone = [e for e in entries if e.phase == "gone" and e.token not in begun]
         unasked = tuple(f"{name}: {why}" for name, why in problems.items() if why)
-        return Removed(gone=gone - begun, left=left, unasked=unasked)
+        what = frozenset(_identity(entry) for entry in gone)
+        return Removed(gone=len(gone), what=what, left=left, unasked=unasked)
 
     def these(self, entries: Iterable[Entry]) -> tuple[Left, ...]:
         """Remove just these; they must be open."""
@@ -283,3 +292,9 @@ class _Sightings:
             found = frozenset((str(h.kind), h.id) for h in handles)
             self._last[place.name] = (begun, found)
             return found
+
+
+def _identity(entry: Entry) -> tuple[str, str, str]:
+    """Platform, kind and id of a resource; the token of one that never had an id."""
+    name = entry.handle.id if entry.handle is not None else entry.token
+    return entry.platform, str(entry.ref.kind), name

@@ -178,6 +178,23 @@ def test_a_platform_that_does_not_answer_leaves_everything_and_says_so(
     )
 
 
+def test_what_several_ledgers_of_a_run_remove_is_counted_once(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    driver = drive(clock)
+    leave(tmp_path, driver, "r1")
+    with Ledger(tmp_path / "r1" / "ledger-checks-p.looking.jsonl", "r1", clock=clock) as ledger:
+        Bench(driver, ledger, Owner(run="r1"), KEY.public_key, clock=clock).create(
+            Kind.KEY, "other", KEY
+        )
+    there = sum(census(driver).values())
+
+    done = Reaper(tmp_path, {"p": driver}, clock=clock).reap(Selection(run="r1"))
+
+    assert (done.gone, done.left) == (there, ())
+    assert census(driver) == {}
+
+
 def test_a_root_volume_that_outlives_its_machine_is_found_and_removed(
     tmp_path: Path, clock: ManualClock
 ) -> None:
