@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,9 @@ def main() -> int:
     parser.add_argument("--select", action="append", default=[])
     parser.add_argument("--results", default="results")
     options = parser.parse_args()
+    # Ctrl-C is for the command at work, which takes down what it made; the lab goes down after it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     interop = str(Path(sys.executable).with_name("interop"))
     lab = ["--lab", options.lab]
     up = subprocess.run([interop, "lab", "up", *lab], check=False)
