@@ -21,15 +21,13 @@ def main() -> int:
     parser.add_argument("--select", action="append", default=[])
     parser.add_argument("--results", default="results")
     options = parser.parse_args()
-    # Ctrl-C is for the command at work, which takes down what it made; the lab goes down after it.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+    signal.signal(signal.SIGINT, lambda *_: None)  # the terminal tells the command at work itself
     interop = str(Path(sys.executable).with_name("interop"))
     lab = ["--lab", options.lab]
-    up = subprocess.run([interop, "lab", "up", *lab], check=False)
     try:
-        if up.returncode != 0:
-            return up.returncode
+        up = _done([interop, "lab", "up", *lab])
+        if up != 0:
+            return up
         where = Path("/run/interop") / options.lab / "platforms.yaml"
         platforms = options.platforms or list(read_platforms([where]).configs)
         argv = [interop, "run", "--platforms", str(where), "--guideline", options.guideline]
@@ -37,10 +35,20 @@ def main() -> int:
             argv += ["-p", name]
         for check in options.select:
             argv += ["--select", check]
-        code = subprocess.run([*argv, "--results", options.results], check=False).returncode
+        code = _done([*argv, "--results", options.results])
         return _selection(Path(options.results), platforms, code) if options.select else code
     finally:
-        subprocess.run([interop, "lab", "down", *lab], check=False)
+        _done([interop, "lab", "down", *lab])
+
+
+def _done(argv: list[str]) -> int:
+    """The exit code of a command. What ends us ends it first, so that it leaves in order."""
+    process = subprocess.Popen(argv)
+    before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    try:
+        return process.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _selection(results: Path, platforms: list[str], code: int) -> int:
