@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import http.client
 import json
 import os
 import random
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -191,3 +193,19 @@ def test_a_file_that_is_gone_reads_as_gone(tmp_path: Path) -> None:
     seen = observe(tmp_path, "read-pattern", path=str(tmp_path / "none"), token="t")
 
     assert (seen["there"], seen["whole"]) == (False, False)
+
+
+def test_a_metadata_service_that_is_not_there_is_asked_once(tmp_path: Path) -> None:
+    """Six questions of one second each would be asked of somebody who answers."""
+    drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0), 8)
+    begun = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        program = struct.pack("HxxxxxxP", 1, ctypes.addressof(drop_all))
+        mute.setsockopt(socket.SOL_SOCKET, 26, program)  # SO_ATTACH_FILTER: no packet gets in
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+
+        seen = observe(tmp_path, "metadata", url=url, timeout_s=1.0)
+
+    assert not seen["reachable"]
+    assert (seen["without_token"], seen["with_bogus_token"], seen["formats"]) == (0, 0, [])
+    assert time.monotonic() - begun < 5

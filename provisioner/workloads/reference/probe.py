@@ -538,13 +538,19 @@ def json_of(path: str) -> Json:
 @observation
 def metadata(url: str = "http://169.254.169.254", timeout_s: float = 3.0) -> Json:
     """The metadata service asked without a token, with a good one and with a made-up one."""
-    import http.client
     from urllib.parse import urlsplit
 
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 80
 
+    # Where nobody is, each question would take its whole time; one knock tells.
+    there = knock(host, port, timeout_s)["state"] == "open"
+
     def ask(method: str, path: str, headers: dict[str, str]) -> tuple[int, str]:
+        if not there:
+            return 0, ""
+        import http.client
+
         connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
         try:
             connection.request(method, path, headers=headers)
