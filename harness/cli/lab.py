@@ -32,7 +32,12 @@ def lab_command() -> None:
 
 @lab_command.command("up")
 @NAME
-@click.option("--only", default="", help=f"Platforms, of {', '.join(PLATFORMS)}. [default: all]")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME[,NAME]",
+    help=f"Platforms, of {', '.join(PLATFORMS)}; may be given again. [default: all]",
+)
 @click.option(
     "--defect",
     "defects",
@@ -45,7 +50,9 @@ def lab_command() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write platforms.yaml here.",
 )
-def up_command(name: str, only: str, defects: tuple[str, ...], write: Path | None) -> None:
+def up_command(
+    name: str, only: tuple[str, ...], defects: tuple[str, ...], write: Path | None
+) -> None:
     """Start a lab and print its platforms.yaml.
 
     Images are built at the first time and kept. A lab that is up is left as it is.
@@ -56,7 +63,7 @@ def up_command(name: str, only: str, defects: tuple[str, ...], write: Path | Non
     def say(platform: str, text: str) -> None:
         click.echo(f"{time.monotonic() - began:6.1f} s  {platform}: {text}", err=True)
 
-    chosen = [item.strip() for item in only.split(",") if item.strip()]
+    chosen = [item.strip() for item in ",".join(only).split(",") if item.strip()]
     path = up.up(space, chosen, say, defects=defects)
     text = path.read_text(encoding="utf-8")
     if write is not None:
