@@ -18,6 +18,7 @@ from harness.standing import Standing
 from provisioner.driver import Description
 from provisioner.errors import PlatformError
 from provisioner.platform import PlatformConfig
+from provisioner.resources import Kind, Support
 from provisioner.waiting import Cancel, Cancelled
 from reports.result import (
     CensusRecord,
@@ -31,6 +32,7 @@ from reports.result import (
 )
 
 SELECTED = "only selected checks ran"
+HANDLED = 3  # machines that checks have at most at one time; without firewalls only the victim
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,7 +96,8 @@ class PlatformRun:
     def _stand_and_check(self, standing: Standing) -> Checked:
         """Stand the workload up and run the suites.
 
-        What handles machines of its own begins at once; what looks at members, when they stand.
+        What handles machines of its own begins at once where there is room for them beside the
+        members; what looks at members, when they stand.
         """
         name = self.config.name
         select = self._remaining(standing)
@@ -104,15 +107,26 @@ class PlatformRun:
         session = self._session(standing, select)
         checking = Checking(self.folder, session, self._tell, self._begun)
         try:
-            checking.start("handling")
+            early = self._room(standing)
+            if early:
+                checking.start("handling")
             standing.stand_up()
             self.cancel.check()
         except BaseException:
             checking.stop()
             raise
         self.events.tell(name, "phase", "checking")
+        if not early:
+            checking.start("handling")
         checking.start("looking")
         return self._whole(checking.finish(self.cancel))
+
+    def _room(self, standing: Standing) -> bool:
+        """Whether no member could miss the machine that a check took before it."""
+        most = self.description.limits.get("machines")
+        walls = self.description.kinds.get(Kind.FIREWALL, Support.ABSENT) is not Support.ABSENT
+        handled = HANDLED if walls else 1
+        return most is None or most >= len(standing.workload.members) + handled
 
     def _session(self, standing: Standing, select: list[str]) -> Session:
         """What the checking processes are told."""

@@ -90,6 +90,17 @@ def test_what_looks_and_what_handles_run_side_by_side(good: Run) -> None:
     assert ledgers == [f"ledger-checks-good.{lane}.jsonl" for lane in ("handling", "looking")]
 
 
+def test_checks_take_no_machine_before_the_members_have_theirs(place: Path) -> None:
+    write(place, small={"kind": "fake", "quotas": {"machine": 4}})
+
+    interop("run", "-p", "small", "--select", "net-05,net-06")
+
+    found = {check["id"]: check for check in document(only_run(place), "small")["checks"]}
+    assert found["net-06"]["outcome"] == "passed"
+    assert found["net-05"]["outcome"] == "blocked"
+    assert "Quota" in found["net-05"]["reason"]
+
+
 def test_what_was_created_is_gone_and_counted(good: Run) -> None:
     result = document(good.folder, "good")
 
