@@ -20,7 +20,7 @@ from suites.waits import Stopwatch, until
 DEPLOYMENTS = f"{APPS}/deployments"
 HASH = "pod-template-hash"
 STAY = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
-ADDED_S = 75  # a schedule of every minute, and the controller's own round
+ADDED_S = 130  # two minutes, and the rounds of a busy controller
 
 
 def deployed(pods: Pods, ending: str, version: str, **spec: Any) -> Object:
@@ -180,8 +180,8 @@ def test_scale_is_of_the_whole(wire: Wire, pods: Pods) -> None:
     path = f"{DEPLOYMENTS}/{name}/scale"
     scale = wire.given(200, "its scale", f"GET {path}")
     same("replicas of its scale", expected=0, actual=scale["spec"].get("replicas", 0))
-    scale["spec"] = {"replicas": 1}
-    wire.given(200, "another scale", f"PUT {path}", body=scale)
+    more = {"spec": {"replicas": 1}}
+    wire.given(200, "another scale", f"PATCH {path}", body=more, content_type=MERGE)
     there = wire.given(200, "the deployment", f"GET {DEPLOYMENTS}/{name}")
     same("replicas of the deployment", expected=1, actual=there["spec"]["replicas"])
     sets = until(
