@@ -23,6 +23,11 @@ LET_IN = Rule(source="any", protocol="tcp", first_port=PORT, last_port=PORT)
 OPEN = ("open", "refused")  # a refusal came from the machine, so the packet got in
 
 
+def answers(seen_from: str) -> tuple[str, ...]:
+    """What a machine says that was let in; a pod has no server there and can only refuse."""
+    return ("open",) if seen_from == HARNESS else OPEN
+
+
 @dataclass(slots=True, kw_only=True)
 class Walled:
     """What the machine let in: with no rule, and after each change; times in seconds."""
@@ -89,8 +94,7 @@ class Wall:
             walled.changeable = reason.message
             return walled
         rules.allow(LET_IN)
-        # a pod may have no server there; then a refusal is all that it can say
-        up = ("open",) if seen_from == HARNESS else OPEN
+        up = answers(seen_from)
         walled.first_open = until(knock, lambda seen: seen in up, self._patience("boot"))
         held = self._hold(address) if seen_from == HARNESS else None
         rules.revoke(LET_IN)
