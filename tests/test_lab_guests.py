@@ -92,6 +92,22 @@ def test_a_container_keeps_to_its_processors(
 # -- the process ---------------------------------------------------------------------------------
 
 
+def test_what_a_guest_needs_is_held_as_long_as_it_runs(tmp_path: Path) -> None:
+    """A root's device goes with its guest, so that the next start sees the file's new size."""
+    reading, writing = os.pipe()
+    body = Body(tmp_path)
+    body.start(["sleep", "60"], held=[writing])
+    os.close(writing)
+    os.set_blocking(reading, False)
+
+    with pytest.raises(BlockingIOError):
+        os.read(reading, 1)
+    body.kill()
+
+    until(lambda: os.read(reading, 1) == b"")
+    os.close(reading)
+
+
 def test_how_a_guest_ended_is_known_to_who_did_not_start_it(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from provisioner.lab.guests.body import Body;"

@@ -51,8 +51,11 @@ class Body:
         except (OSError, ValueError, KeyError, TypeError):
             return 0, 0
 
-    def start(self, argv: Sequence[str]) -> None:
-        """Start it in a session of its own; what it says goes to the end of the console's file."""
+    def start(self, argv: Sequence[str], held: Sequence[int] = ()) -> None:
+        """Start it in a session of its own; what it says goes to the end of the console's file.
+
+        The shell above it holds the descriptors *held* for as long as it runs.
+        """
         self._code.unlink(missing_ok=True)
         if self._log.exists() and self._log.stat().st_size > CONSOLE_MAX:
             self._log.write_bytes(self._log.read_bytes()[-CONSOLE_KEPT:])
@@ -60,6 +63,7 @@ class Body:
             self._child = subprocess.Popen(
                 ["sh", "-c", WATCH, "sh", str(self._code), *argv],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                pass_fds=held,
             )  # fmt: skip
         self._pid = self._child.pid
         self._started = start_time(self._pid) or 0

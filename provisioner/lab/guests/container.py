@@ -82,7 +82,10 @@ class Container:
         for drive in drives:
             self._hold(drive)
             self._link(drive)
-        root = self._own_root()
+        own = attach(self.root) if self._build.alone else None
+        root = own.path if own else self.root
+        if own:
+            self._show(ROOT_NODE, own)
         machine_id = self._build.machine_id
         command = [
             "systemd-nspawn", "--quiet", "--directory=root", "--register=no", "--keep-unit",
@@ -94,23 +97,17 @@ class Container:
             f"--bind-ro={self.folder / 'firmware'}:{DISK_OF}",
             f"--bind-ro={self.folder / 'links'}:/dev/disk",
             *(f"--bind={self._loops[d.serial].path}:/dev/{d.node}" for d in drives),
-            *([f"--bind={root}:/dev/{ROOT_NODE}"] if root != self.root else []),
+            *([f"--bind={root}:/dev/{ROOT_NODE}"] if own else []),
             "--boot",
         ]  # fmt: skip
+        # the guest alone holds its root's device: its file may have another size at the next start
         self._body.start(
             ["unshare", "--mount", "--propagation", "private", *_own_clocks(), "sh", "-ec", SCRIPT,
              "sh", str(self.folder), str(root), self._build.image.lower, *command],
+            held=[own.descriptor] if own else [],
         )  # fmt: skip
-
-    def _own_root(self) -> Path:
-        """What its root is mounted from: the file, or a device if it is to see it as its disk."""
-        if (old := self._loops.pop(ROOT_NODE, None)) is not None:
-            old.close()  # of an earlier start; the file may have another size now
-        if not self._build.alone:
-            return self.root
-        loop = self._loops[ROOT_NODE] = attach(self.root)
-        self._show(ROOT_NODE, loop)
-        return loop.path
+        if own:
+            own.close()
 
     def _show(self, node: str, loop: Loop) -> None:
         """Have it among its disks: the layer lays this folder over /sys/block."""
@@ -252,10 +249,14 @@ class Container:
         finally:
             os.close(root)
 
-    def erase(self) -> None:
+    def release(self) -> None:
+        """Let go of the devices it was shown; it is off."""
         for loop in self._loops.values():
             loop.close()
         self._loops.clear()
+
+    def erase(self) -> None:
+        self.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -158,7 +158,9 @@ class Servers:
 
     def forget_guest(self, server: str) -> None:
         """It was changed from the ground, or is gone: look anew."""
-        self._guests.pop(server, None)
+        guest = self._guests.pop(server, None)
+        if isinstance(guest, Container):
+            guest.release()
 
     def drives(self, server: Server) -> list[Drive]:
         """What is attached to it; its configuration drive is the last one."""
