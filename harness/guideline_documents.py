@@ -68,6 +68,17 @@ def _document(guideline: Guideline, previous: Guideline | None) -> GuidelineDocu
                 }
                 for id_, program in guideline.programs.items()
             },
+            "components": {
+                id_: {
+                    "title": component.title,
+                    **{
+                        status.value: list(names)
+                        for status, names in component.capabilities.items()
+                        if status.value in ("required", "advisory")
+                    },
+                }
+                for id_, component in guideline.components.items()
+            },
             "capabilities": capabilities,
             "checks": {id_: _check(check) for id_, check in guideline.checks.items()},
             "changes": diff_guidelines(previous, guideline).to_json() if previous else None,

@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from importlib.metadata import version
@@ -31,7 +31,10 @@ from harness.attest.bundle import is_bundle
 from harness.guideline_documents import guideline_documents
 from harness.outcome import program_for
 from harness.signed import bundle_digest, evidence_of, signed_part
+from harness.subjects import about_checks
 from reports.attest.keys import Signer
+from reports.compare.claims import Claim, claims
+from reports.compare.table import rows
 from reports.read import digest, read_json, read_result, read_summary
 from reports.redact import Private, redaction
 from reports.result import SCHEMA, Result
@@ -40,6 +43,8 @@ from reports.site.documents import GuidelineDocument, Judged, Seen, Shown, Summa
 from reports.site.render import Renderer, page
 from reports.site.runs import result_pages
 from reports.site.summary import shortened, summarise
+from reports.subject import About, judgement_of, subject_of
+from reports.verdict import VerdictDocument
 from reports.write import Tree
 
 MEMORY = "site.json"
@@ -101,6 +106,16 @@ class Publication:
                 if file.is_file() and not file.name.startswith("."):
                     parts.append(hashlib.sha256(file.read_bytes()).hexdigest())
         return "\0".join(parts).encode()
+
+    @cached_property
+    def _abouts(self) -> dict[str, Mapping[str, About]]:
+        return {}
+
+    def about(self, program: str) -> Mapping[str, About]:
+        """What the first guideline's program asks of each check."""
+        if program not in self._abouts:
+            self._abouts[program] = about_checks(self.guidelines[0], [program])
+        return self._abouts[program]
 
     def key(self, found: str) -> str:
         """A name for a result's bytes, whose digest is *found*, under these rules."""
@@ -278,8 +293,24 @@ def prepare(
         digest=found,
         redacted=redacted,
         judged=[Judged.model_validate(taken.value(short)) for short, _ in judged],
+        claims=_claims(publication, result, verdicts),
     )
     return summary, result, verdicts
+
+
+def _claims(
+    publication: Publication, result: Result, verdicts: Sequence[dict[str, Any]]
+) -> tuple[Claim, ...]:
+    """What is said of the platform, and what its checks make of that by the first guideline."""
+    main = publication.guidelines[0] if publication.guidelines else None
+    told = next((v for v in verdicts if main and v["guideline"] == main.id), None)
+    if main is None or told is None:
+        return ()
+    document = VerdictDocument.model_validate(told)
+    judgement = judgement_of(document, digest=main.digest)
+    subject = replace(subject_of(result), judgement=judgement)
+    about = publication.about(document.program)
+    return claims([subject], rows([subject], about), about)
 
 
 def _foreign(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -262,5 +261,11 @@ def show(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(show(item) for item in value) or "none"
     if isinstance(value, dict):
-        return json.dumps(value, sort_keys=True, ensure_ascii=False)
+        told = (f"{key}: {_within(item)}" for key, item in sorted(value.items()))
+        return "; ".join(told) or "none"
     return str(value)
+
+
+def _within(value: Any) -> str:
+    """A value in a mapping; one that would need a separator of its own stands in brackets."""
+    return f"({show(value)})" if isinstance(value, dict) and value else show(value)

@@ -198,6 +198,20 @@ def test_comparing_what_was_chosen(visit: Visitor) -> None:
     assert "p=alpha%2Cgamma" in page.url
 
 
+def test_the_joint_score_follows_what_was_chosen(visit: Visitor) -> None:
+    page = visit.go("compare.html#p=alpha,beta")
+    page.wait_for_selector("#s-table tbody tr")
+
+    first = page.locator("#s-table tbody tr").first.locator("td").all_inner_texts()
+
+    assert [text.split() for text in first] == [
+        ["50", "%", "1", "of", "2"], ["50", "%", "1", "of", "2"], ["100", "%", "2", "of", "2"],
+        ["disk-03"],
+    ]  # fmt: skip
+    page.click("label:has(input[value=beta])")
+    page.wait_for_selector("#c-score", state="hidden")
+
+
 def test_runs_that_cannot_be_compared_are_told(browser: Any, tmp_path: Path) -> None:
     one = result("one", "2026-11-10", net_10="passed")
     other = result("other", "2026-11-10", net_10="failed")

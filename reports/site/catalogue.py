@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reports.matrix import MEASURED
-from reports.site.documents import Shown, slug
+from reports.site.documents import GuidelineDocument, Shown, slug
 from reports.site.render import page, script
+from reports.site.states import asked, components_of, state_of
 
 if TYPE_CHECKING:
     from reports.site.build import Page, Site
@@ -18,7 +19,14 @@ def files(site: Site) -> Iterator[Page]:
     path = "compare.html"
     yield (
         path,
-        site.render("compare", path, section="compare", names=site.platforms, first=_first(site)),
+        site.render(
+            "compare",
+            path,
+            section="compare",
+            names=site.platforms,
+            first=_first(site),
+            main=site.main,
+        ),
     )
     names: dict[str, dict[str, None]] = {}
     for platform in site.platforms:
@@ -28,10 +36,12 @@ def files(site: Site) -> Iterator[Page]:
         id_: {"title": title, "slug": slug(id_), "facts": sorted(names.get(id_, ()))}
         for id_, title in site.checks.items()
     }
-    about = {"chapters": site.chapters, "checks": checks}
+    main = site.main
+    about = {"chapters": site.chapters, "checks": checks, "components": _components(main)}
     yield "compare/catalogue.js", script("interopCatalogue", about)
     for platform in site.platforms:
         summary = platform.current
+        wanted = asked(summary, main)
         document = {
             "slug": platform.slug,
             "name": platform.name,
@@ -39,10 +49,14 @@ def files(site: Site) -> Iterator[Page]:
             "suite": summary.suite,
             "workload": summary.workload,
             "complete": summary.complete,
-            "checks": {
-                id_: [seen.outcome, seen.reason if seen.outcome != "passed" else ""]
-                for id_, seen in summary.checks.items()
-            },
+            "guideline": main.id if main else "",
+            "components": components_of(summary, main) if main else None,
+            "checks": {id_: state_of(summary, id_, main, wanted) for id_ in site.checks},
+            "claims": [
+                [claim.standing, claim.what, claim.value, claim.because]
+                for claim in summary.claims
+                if claim.standing != "proven"
+            ],
             "facts": {
                 id_: {name: [_text(shown), _sort(shown)] for name, shown in facts.items()}
                 for id_, facts in summary.facts.items()
@@ -50,6 +64,17 @@ def files(site: Site) -> Iterator[Page]:
         }
         yield f"compare/{platform.slug}.js", script("interopPlatform", document)
     yield "assets/search.js", script("interopIndex", list(_entries(site)))
+
+
+def _components(main: GuidelineDocument | None) -> list[tuple[str, str, list[str]]]:
+    """Id, title and required checks of each component that asks for any."""
+    found = []
+    for key, part in main.components.items() if main else ():
+        known = [main.capabilities[name].checks for name in part.required] if main else []
+        ids = list(dict.fromkeys(check for checks in known for check in checks))
+        if ids:
+            found.append((key, part.title or key, ids))
+    return found
 
 
 def _first(site: Site) -> list[str]:

@@ -42,6 +42,8 @@ CONFIG: dict[str, Any] = {
         "titleFontSize": 12,
         "titleFontWeight": "normal",
         "labelLimit": 150,
+        "labelOverlap": True,
+        "labelSeparation": 8,
     },
     "legend": {
         "labelColor": "var(--ink-2)",
@@ -82,7 +84,12 @@ def strip(values: Mapping[str, Sequence[float]], *, unit: str, label: str) -> st
     rows = [{"g": name, "v": value} for name, many in values.items() for value in many]
     if not rows:
         return ""
-    x = {"field": "v", "type": "quantitative", "title": unit, "axis": {"tickCount": 6}}
+    x = {
+        "field": "v",
+        "type": "quantitative",
+        "title": unit,
+        "axis": {"tickCount": 6, "format": "~g"},
+    }
     y = {"field": "g", "type": "nominal", "title": None, "sort": list(values)}
     point = {"type": "point", "filled": True, "size": 64, "opacity": 0.75, "color": shade(0)}
     middle = {"type": "tick", "thickness": 2, "size": 18, "color": "var(--ink)"}

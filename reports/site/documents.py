@@ -53,6 +53,19 @@ class Judged(Strict):
     holds_until: str | None = None
 
 
+class ClaimPart(Strict):
+    """One thing that is said of a platform, and what its checks make of that.
+
+    ``standing`` is proven, unproven or contradicted; ``by`` is owner or description.
+    """
+
+    what: str
+    by: str
+    value: str
+    standing: str
+    because: str = ""
+
+
 class SignerPart(Strict):
     """A key that signed; ``name`` is whose it is, empty if the publisher does not trust it."""
 
@@ -118,6 +131,7 @@ class Summary(Strict):
     timings: list[TimingRecord] = Field(default_factory=list)
     leaks: list[str] = Field(default_factory=list)
     judged: list[Judged] = Field(default_factory=list)
+    claims: list[ClaimPart] = Field(default_factory=list)
     signed: SignedPart | None = None
 
     @property
@@ -172,6 +186,14 @@ class CapabilityPart(Strict):
     reasons: list[str] = Field(default_factory=list)
 
 
+class ComponentPart(Strict):
+    """A component: ids of its capabilities by how they stand in it."""
+
+    title: str = ""
+    required: list[str] = Field(default_factory=list)
+    advisory: list[str] = Field(default_factory=list)
+
+
 class ProgramPart(Strict):
     """A program and how long evidence for it holds."""
 
@@ -192,6 +214,7 @@ class GuidelineDocument(Strict):
     cutoff: float | None = None
     timeline: list[tuple[str, str]] = Field(default_factory=list)
     programs: dict[str, ProgramPart] = Field(default_factory=dict)
+    components: dict[str, ComponentPart] = Field(default_factory=dict)
     capabilities: dict[str, CapabilityPart] = Field(default_factory=dict)
     checks: dict[str, CheckPart] = Field(default_factory=dict)
     changes: dict[str, Any] | None = None

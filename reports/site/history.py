@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reports.site.documents import Judged, Shown, Summary, slug
 
 BAD = ("failed", "blocked", "missing")
+SILENT = ("missing", "not-applicable")  # between these two nothing became worse or better
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +158,7 @@ def _changes(
     """
     found = []
     for check, was in known.items():
-        if check not in after.checks and after.complete and was != "missing":
+        if check not in after.checks and after.complete and was not in SILENT:
             found.append(Change(summary=after, check=check, before=was, after="missing"))
     for change in found:
         known[change.check] = "missing"

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from reports.compare.score import Score
 from reports.matrix import MEASURED
 from reports.site import charts
 from reports.site.history import Platform, together
 from reports.site.render import drawn
+from reports.site.states import joint
 
 if TYPE_CHECKING:
     from reports.site.build import Page, Site
@@ -79,8 +81,23 @@ def pages(site: Site) -> Iterator[Page]:
         changes=changes[:SHOWN],
         worst=_worst(site) if number > 1 else [],
         charts=list(_charts(site.platforms)),
+        joint=_joint(site),
     )
     yield "index.html", text
+
+
+def _joint(site: Site) -> Score | None:
+    """On how much of the guideline one can rely on every judged platform at once."""
+    main = site.main
+    if main is None:
+        return None
+    judged = [
+        p.current
+        for p in site.platforms
+        if p.current.complete and (j := p.current.by(main.id)) and not j.counts.get("missing")
+    ]
+    found = joint(judged, main) if len(judged) > 1 else None
+    return found if found is not None and found.checks else None
 
 
 def split(site: Site, check: str) -> list[tuple[str, int]]:

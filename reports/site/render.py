@@ -25,6 +25,8 @@ MARKS = {
     "did not finish": "blocked",
     "expired": "expired",
     "unproven": "blocked",
+    "proven": "passed",
+    "contradicted": "failed",
 }
 WEB = re.compile(r"https?://[^\s\"'<>]+")
 

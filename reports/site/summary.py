@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from reports.compare.claims import Claim
 from reports.matrix import IDENTITY, show, worst
 from reports.result import CheckRecord, FactRecord, Result
-from reports.site.documents import Judged, Seen, Shown, Summary
+from reports.site.documents import ClaimPart, Judged, Seen, Shown, Summary
 
 LONGEST = 400  # characters of a reason or value; the whole text is on the result's own page
 PARTIAL = "selected"  # word by which a run says that it left checks out on purpose
 
 
 def summarise(
-    result: Result, *, key: str, digest: str, redacted: bool, judged: Sequence[Judged]
+    result: Result,
+    *,
+    key: str,
+    digest: str,
+    redacted: bool,
+    judged: Sequence[Judged],
+    claims: Sequence[Claim] = (),
 ) -> Summary:
     """The summary of a result that was redacted already.
 
@@ -24,6 +31,7 @@ def summarise(
         digest: of the original document, or of the copy if anything was taken out.
         redacted: whether anything was taken out.
         judged: what each guideline says of it.
+        claims: what is said of the platform, and whether it is proven.
     """
     grouped: defaultdict[str, list[CheckRecord]] = defaultdict(list)
     for record in result.checks:
@@ -58,6 +66,16 @@ def summarise(
         timings=result.timings,
         leaks=result.census.leaks,
         judged=list(judged),
+        claims=[
+            ClaimPart(
+                what=claim.what,
+                by=claim.by,
+                value=shortened(claim.value),
+                standing=claim.standing,
+                because=shortened(claim.because),
+            )
+            for claim in claims
+        ],
     )
 
 

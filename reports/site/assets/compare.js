@@ -3,7 +3,9 @@
 {
 const most = 8, form = document.getElementById("compare"), loaded = new Map();
 let catalogue = null;
-const shapes = { passed: "passed", failed: "failed", blocked: "blocked", skipped: "skipped", missing: "missing", waived: "waived", "not-applicable": "not-applicable" };
+const silent = new Set(["missing", "not-applicable"]);
+const stateOf = (platform, id) => platform.checks[id]?.[0] ?? "missing";
+const shapes = { contradicted: "failed", unproven: "blocked", passed: "passed", failed: "failed", blocked: "blocked", skipped: "skipped", missing: "missing", waived: "waived", "not-applicable": "not-applicable" };
 const node = (tag, text, name) => { const made = document.createElement(tag); if (text !== undefined) made.textContent = text; if (name) made.className = name; return made; };
 const svg = (tag, values) => { const made = document.createElementNS("http://www.w3.org/2000/svg", tag); for (const [key, value] of Object.entries(values)) made.setAttribute(key, value); return made; };
 const state = word => {
@@ -24,13 +26,13 @@ const draw = () => {
   const show = form.elements.show.value, asked = form.elements.q.value.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = text => asked.every(word => text.toLowerCase().includes(word));
   const names = platforms.map(platform => platform.name), table = document.getElementById("c-table"), facts = document.getElementById("f-table");
-  guard(platforms); header(table, "Check", names); header(facts, "Fact", names);
+  guard(platforms); score(platforms, names); claims(platforms); header(table, "Check", names); header(facts, "Fact", names);
   let differ = 0, seen = 0, told = 0;
   for (const [words, ids] of catalogue.chapters) {
     const rows = [], lines = [];
     for (const id of ids) {
-      const outcomes = platforms.map(platform => platform.checks[id]?.[0] ?? "missing"), about = catalogue.checks[id];
-      const all = outcomes.every(outcome => outcome === "missing"), differs = new Set(outcomes).size > 1;
+      const outcomes = platforms.map(platform => stateOf(platform, id)), about = catalogue.checks[id];
+      const all = outcomes.every(outcome => silent.has(outcome)), differs = new Set(outcomes).size > 1;
       if (!all) { seen += 1; differ += differs; }
       const bad = outcomes.some(outcome => ["failed", "blocked", "missing"].includes(outcome));
       if (!all && (show === "all" || show === "differs" && differs || show === "bad" && bad) && fits(`${id} ${about.title}`)) rows.push([id, about.title, platforms.map((platform, at) => {
@@ -53,6 +55,44 @@ const draw = () => {
   form.querySelector("output").textContent = platforms.length > 1 ? `${differ} of ${seen} checks differ, ${told} facts shown` : "";
 };
 const empty = (span, words) => { const body = node("tbody"), row = node("tr"), cell = node("td", words, "dim"); cell.colSpan = span + 1; row.append(cell); body.append(row); return body; };
+// The law of reports/compare/score.py: a check counts where every platform passed it, over those that apply to any; rounded down.
+const scoreOf = (platforms, ids) => {
+  const counted = ids.filter(id => platforms.some(platform => stateOf(platform, id) !== "not-applicable"));
+  const passes = id => platforms.map(platform => stateOf(platform, id) === "passed"), lost = counted.filter(id => !passes(id).every(Boolean));
+  const of = number => ({ number, points: counted.length ? Math.floor(number * 1000 / counted.length) : 0 });
+  return { all: counted.length, joint: of(counted.length - lost.length), members: platforms.map((_, at) => of(counted.filter(id => passes(id)[at]).length)), lost };
+};
+const told = ({ number, points }, all) => { const made = node("span"); made.append(node("b", `${Math.floor(points / 10)} %`), node("span", `${number} of ${all}`, "sub")); return [made]; };
+const score = (platforms, names) => {
+  const table = document.getElementById("s-table"), part = document.getElementById("c-score");
+  const held = catalogue.components.map(([key, title, ids]) => ({ title, ids, by: platforms.filter(platform => platform.components === null || platform.components.includes(key)).length }));
+  part.hidden = platforms.length < 2 || !held.length;
+  if (part.hidden) return;
+  const shared = held.filter(one => one.by === platforms.length), all = [...new Set(shared.flatMap(one => one.ids))];
+  header(table, "Component", ["On all of them", ...names, "What costs the points"]);
+  const body = node("tbody");
+  const rows = [["Everything that all of them are asked for", all, ""], ...held.filter(one => one.by).map(one => [one.title, one.ids, one.by < platforms.length ? "not asked of all" : ""])];
+  for (const [title, ids, note] of rows) {
+    const found = scoreOf(platforms, ids), row = node("tr"), head = node("th", title);
+    if (!found.all) continue;
+    head.scope = "row"; if (note) head.append(node("span", note, "sub")); row.append(head);
+    const cost = node("span");
+    found.lost.forEach((id, at) => { if (at < 12) { const link = node("a", id); link.href = `checks/${catalogue.checks[id]?.slug ?? id}.html`; cost.append(at ? ", " : "", link); } });
+    if (found.lost.length > 12) cost.append(` and ${found.lost.length - 12} more`);
+    if (!found.lost.length) cost.append(node("span", "nothing", "dim"));
+    cells(row, [told(found.joint, found.all), ...found.members.map(one => told(one, found.all)), [cost]], ["On all of them", ...names, "Lost by"]);
+    body.append(row);
+  }
+  table.append(body);
+};
+const claims = platforms => {
+  const table = document.getElementById("k-table"), part = document.getElementById("c-claims"), body = node("tbody");
+  header(table, "Claim", ["Platform", "Value", "Standing", "Because"]);
+  const order = ["contradicted", "unproven"];
+  const rows = platforms.flatMap(platform => platform.claims.map(claim => [platform, ...claim])).sort((a, b) => order.indexOf(a[1]) - order.indexOf(b[1]));
+  for (const [platform, standing, what, value, because] of rows) { const row = node("tr"), head = node("th", what), link = node("a", platform.name); head.scope = "row"; link.href = `platforms/${platform.slug}.html#about`; row.append(head); cells(row, [[link], [value], [state(standing)], [because]], ["Platform", "Value", "Standing", "Because"]); body.append(row); }
+  part.hidden = !rows.length; table.append(body);
+};
 const guard = platforms => {
   const lines = [], distinct = key => new Set(platforms.map(platform => platform[key])).size;
   if (distinct("suite") > 1) lines.push("These platforms were checked by different versions of the suites: a difference may come from the checks.");
