@@ -24,12 +24,14 @@ from provisioner.planner import make_plan
 from provisioner.platform import PlatformConfig
 from provisioner.remote import Remote, open_remote
 from provisioner.removal import Removal
+from provisioner.resources import Kind, Support
 from provisioner.site import Inputs, Site
 from provisioner.waiting import Cancel
 from provisioner.workload import Workload, find_workload, load_workload
 from reports.write import write_text
 
 PROBE = "probe.py"
+NOTHING = "none"  # the workload without members
 
 
 class Standing:
@@ -79,8 +81,16 @@ class Standing:
         cancel: Cancel,
         ids: Sequence[str],
     ) -> Self:
-        """Plan the workload; raises Unmet with everything that is unmet, and creates nothing."""
-        workload = load_workload(spec.workload)
+        """Plan the workload; raises Unmet with everything that is unmet, and creates nothing.
+
+        Where there are no machines at all nothing stands, and what needs some does not apply.
+        """
+        wanted = spec.workload
+        if description.kinds.get(Kind.MACHINE) is Support.ABSENT:
+            reason = description.absent.get(Kind.MACHINE, "there are no machines")
+            events.tell(config.name, "note", f"{wanted} does not stand here", detail=reason)
+            wanted = NOTHING
+        workload = load_workload(wanted)
         kept = workload.model.budget.keep_on_failure
         if kept is not None and spec.keep_on_failure * HOUR > kept:
             told = f"--keep-on-failure {spec.keep_on_failure:g}: the budget allows {shown(kept)}"
