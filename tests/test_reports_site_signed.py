@@ -124,6 +124,22 @@ def test_a_bundle_with_one_byte_changed_is_never_published(
     assert not (root / "site").exists() or not list((root / "site").rglob("*.html"))
 
 
+@pytest.mark.parametrize(("status", "refused"), [("approved", True), ("draft", False)])
+def test_only_a_draft_may_have_changed_since_it_was_signed(
+    place: Path, tmp_path: Path, status: str, refused: bool
+) -> None:
+    text = (place / "g1.yaml").read_text(encoding="utf-8").replace("Data stay", "Data stay put")
+    changed = tmp_path / "g1.yaml"
+    changed.write_text(text.replace("status: approved", f"status: {status}"), encoding="utf-8")
+    by = publication([changed], trusted=signers(place))
+
+    if refused:
+        with pytest.raises(BadDocument, match="not the published text"):
+            publish(by, [place / "bundle"], tmp_path / "site")
+    else:
+        assert publish(by, [place / "bundle"], tmp_path / "site").results == 1
+
+
 def test_a_folder_of_runs_and_bundles_is_found_whole(place: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     words = ["--guideline", str(place / "g1.yaml"), "--trust", str(place / "trusted")]
