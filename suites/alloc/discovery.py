@@ -6,14 +6,18 @@ import pytest
 
 from provisioner.resources import ImageSpec, Kind, MachineSpec, NetworkSpec, Resource, Support
 from suites.claims import claim, same
-from suites.seams import Evidence, Observe, Subject
+from suites.seams import Evidence, NotApplicable, Observe, Subject
 
 
 @pytest.mark.check("alloc-02")
 @pytest.mark.cost("api")
-def test_networks_sizes_and_images_are_listed(subject: Subject, observe: Observe) -> None:
+def test_networks_sizes_and_images_are_listed(
+    subject: Subject, observe: Observe, not_applicable: NotApplicable
+) -> None:
     """Networks, sizes and images can be listed by an ordinary user, and each says its source."""
     told = subject.driver.describe()
+    if told.kinds.get(Kind.MACHINE) is Support.ABSENT:
+        not_applicable(f"no machine: {told.absent.get(Kind.MACHINE, 'there are none')}")
 
     for name, offers in (("images", told.images), ("sizes", told.sizes)):
         observe(name, [offer.name for offer in offers], source="api")
