@@ -39,6 +39,8 @@ CHAPTERS = {
     "life": "Life of a machine",
     "bmc": "Management controller",
     "api": "Properties of the API",
+    "os": "OpenStack on the wire",
+    "k8s": "Kubernetes on the wire",
 }
 
 

@@ -16,6 +16,7 @@ Standing = Literal["contradicted", "unproven", "proven"]
 DESCRIPTIVE = frozenset(
     {
         "emulator",
+        "implementation",
         "private",
         "product",
         "vendor",

@@ -42,9 +42,8 @@ CONFIG: dict[str, Any] = {
         "titleFontSize": 12,
         "titleFontWeight": "normal",
         "labelLimit": 150,
-        "labelOverlap": True,
-        "labelSeparation": 8,
     },
+    "axisQuantitative": {"labelOverlap": True, "labelSeparation": 8},
     "legend": {
         "labelColor": "var(--ink-2)",
         "titleColor": "var(--ink-2)",
@@ -88,7 +87,7 @@ def strip(values: Mapping[str, Sequence[float]], *, unit: str, label: str) -> st
         "field": "v",
         "type": "quantitative",
         "title": unit,
-        "axis": {"tickCount": 6, "format": "~g"},
+        "axis": {"tickCount": 6},
     }
     y = {"field": "g", "type": "nominal", "title": None, "sort": list(values)}
     point = {"type": "point", "filled": True, "size": 64, "opacity": 0.75, "color": shade(0)}

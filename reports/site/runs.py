@@ -79,6 +79,15 @@ def result_pages(
         (words, [_row(summary, id_, titles, reasons) for id_ in ids])
         for words, ids in by_chapter(sorted(summary.checks, key=check_order))
     ]
+    applies = [any(row[1].outcome != "not-applicable" for row in rows) for _, rows in chapters]
+    chapters = [
+        *(part for part, does in zip(chapters, applies, strict=True) if does),
+        *(
+            (f"{words}: nothing of it applies here", rows)
+            for (words, rows), does in zip(chapters, applies, strict=True)
+            if not does
+        ),
+    ]
     copies = [(f"{name}.summary.json", "summary"), (f"{name}.verdicts.json", "verdicts")]
     if result is not None:
         copies.insert(0, (f"{name}.result.json", "result as published"))

@@ -4,6 +4,7 @@
 const most = 8, form = document.getElementById("compare"), loaded = new Map();
 let catalogue = null;
 const silent = new Set(["missing", "not-applicable"]);
+const short = text => text.length > 160 ? `${text.slice(0, 159)}…` : text;
 const stateOf = (platform, id) => platform.checks[id]?.[0] ?? "missing";
 const shapes = { contradicted: "failed", unproven: "blocked", passed: "passed", failed: "failed", blocked: "blocked", skipped: "skipped", missing: "missing", waived: "waived", "not-applicable": "not-applicable" };
 const node = (tag, text, name) => { const made = document.createElement(tag); if (text !== undefined) made.textContent = text; if (name) made.className = name; return made; };
@@ -44,7 +45,7 @@ const draw = () => {
         const known = values.filter(value => value !== undefined);
         if (!known.length || known.some(value => value[1] === "identity")) continue;
         const apart = new Set(values.map(value => value?.[0])).size > 1;
-        if ((show === "all" || apart) && fits(`${id} ${name} ${known.map(value => value[0]).join(" ")}`)) lines.push([known[0][1] === "measurement", id, name, values.map(value => [value ? node("span", value[0]) : node("span", "not seen", "dim")])]);
+        if ((show === "all" || apart) && fits(`${id} ${name} ${known.map(value => value[0]).join(" ")}`)) lines.push([known[0][1] === "measurement", id, name, values.map(value => [value ? node("span", short(value[0])) : node("span", "not seen", "dim")])]);
       }
     }
     if (rows.length) { const body = group(table, words, names.length + 1); for (const [id, title, values] of rows) { const row = node("tr"), head = node("th"), link = node("a", id); head.scope = "row"; link.href = `checks/${catalogue.checks[id].slug}.html`; head.append(link, node("span", title, "sub")); row.append(head); cells(row, values, names); body.append(row); } }
