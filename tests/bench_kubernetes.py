@@ -83,16 +83,17 @@ def gone(driver: Driver, handles: list[Handle]) -> float:
     return time.monotonic() - began
 
 
-def without_namespace(entry: dict[str, Any], folder: Path) -> float:
-    """Delete the harness's namespace as who may; seconds until it and all in it is gone."""
+def without_namespace(entry: dict[str, Any], folder: Path) -> tuple[float, dict[str, int]]:
+    """Delete the harness's namespace as who may; seconds until it is gone, and what is left."""
     admin = kubernetes_lab.driver(entry, folder, context=f"{plan.CONTEXT}-{pki.ADMIN}")
     nothing = Handle(platform=admin.platform, kind=Kind.CONFIG, id="")
     raw = admin.feature(RawCall, nothing)  # type: ignore[type-abstract]
     began = time.monotonic()
     raw.call("DELETE /api/v1/namespaces/{namespace}", {})
     until(lambda: raw.call("GET /api/v1/namespaces/{namespace}", {})["status"] == 404)
+    seconds, left = time.monotonic() - began, census(admin)
     admin.close()
-    return time.monotonic() - began
+    return seconds, left
 
 
 def main() -> int:
@@ -117,8 +118,7 @@ def main() -> int:
             many = list(pool.map(lambda n: make(virtual, n), range(1, COUNT + 1)))
             list(pool.map(lambda handle: ready(virtual, handle), many))
         many_s = time.monotonic() - began
-        space_gone_s = without_namespace(entry, Path(folder))
-        left = census(driver)
+        space_gone_s, left = without_namespace(entry, Path(folder))
         virtual.close()
         driver.close()
     print(f"| load before | {load:.1f} |\n|---|---|")
