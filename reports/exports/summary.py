@@ -13,6 +13,9 @@ from reports.subject import About, Subject
 
 FACTS = ("platform", "run", "finished", "check", "fact", "value", "unit", "source", "member")
 MOST = 50  # rows of a summary; the rest is counted
+FEW = 5  # of checks that did not run, each is told by itself
+NAMED = 20  # checks that did not run, told by their ids
+WORST = ("failed", "skipped", "blocked", "waived", "missing")  # what to look at first
 
 
 def markdown(subjects: Sequence[Subject], about: Mapping[str, About]) -> str:
@@ -33,14 +36,17 @@ def github(subjects: Sequence[Subject], about: Mapping[str, About]) -> str:
     """Workflow commands of GitHub Actions, which become annotations of the build.
 
     An error for each required check that is not met, a warning for what could not be told or is
-    only advised, a notice for the verdict.
+    only advised, a notice for the verdict. GitHub shows ten of each a step, so what failed comes
+    first, and all that did not run are one.
 
     Source: GitHub documentation, "Workflow commands for GitHub Actions".
     """
     lines = []
     for subject in subjects:
-        for entry in entries(subject, about):
-            if entry.state in ("passed", "not-applicable", "waived"):
+        told = sorted(entries(subject, about), key=_urgency)
+        lost = _lost(told)
+        for entry in told:
+            if entry.state in ("passed", "not-applicable", "waived") or entry.id in lost:
                 continue
             if entry.state in ("missing", "skipped") and not entry.required:
                 continue
@@ -54,6 +60,9 @@ def github(subjects: Sequence[Subject], about: Mapping[str, About]) -> str:
             repeat = f"to repeat it: {again}" if again else ""
             text = "\n".join(part for part in (entry.title, entry.reason, repeat) if part)
             lines.append(f"::{word} title={_property(title)}::{_data(text or entry.state)}")
+        if lost:
+            title = f"{len(lost)} required checks missing on {subject.label}"
+            lines.append(f"::error title={_property(title)}::{_data(_ids(lost))}")
         judgement = subject.judgement
         if judgement is not None:
             text = (
@@ -85,6 +94,23 @@ def facts_csv(subjects: Sequence[Subject]) -> str:
     return written(lines)
 
 
+def _urgency(entry: Entry) -> tuple[bool, int]:
+    """What is required before what is advised, what failed before what is not known."""
+    return not entry.required, WORST.index(entry.state) if entry.state in WORST else len(WORST)
+
+
+def _lost(items: Sequence[Entry]) -> list[str]:
+    """Required checks that did not run, if they are more than a few: a run of chosen checks."""
+    lost = [entry.id for entry in items if entry.state == "missing" and entry.required]
+    return lost if len(lost) > FEW else []
+
+
+def _ids(ids: Sequence[str]) -> str:
+    """Checks by their ids, very many only counted."""
+    more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+    return ", ".join(ids[:NAMED]) + more
+
+
 def _verdict(subject: Subject) -> str:
     judgement = subject.judgement
     if judgement is None:
@@ -102,7 +128,12 @@ def _findings(subject: Subject, items: Sequence[Entry]) -> list[str]:
         lines += [f"**Did not finish:** {escape(subject.incomplete or 'no reason given')}", ""]
     if not open_:
         return [*lines, "Everything that applies passed."]
-    open_.sort(key=lambda entry: not entry.required)
+    lost = _lost(open_)
+    open_ = sorted((e for e in open_ if e.id not in lost), key=_urgency)
+    if lost:
+        lines += [f"{len(lost)} required checks did not run: {escape(_ids(lost))}", ""]
+    if not open_:
+        return lines
     lines += ["| state | check | requirement | reason |", "|" + " --- |" * 4]
     for entry in open_[:MOST]:
         state = f"{MARKS.get(entry.state, '?')} {entry.state}"
