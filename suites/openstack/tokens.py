@@ -18,6 +18,7 @@ from suites.claims import claim, same
 from suites.openstack.wire import Answer, Wire
 from suites.seams import NotApplicable, Observe, Subject
 
+TRIES = 5  # several processes or threads may answer, each with a memory of its own
 LASTS = timedelta(minutes=30)  # a credential that an interrupted check leaves is worth nothing then
 
 
@@ -77,7 +78,8 @@ def test_a_token_is_nothing_once_revoked(
     gone = wire("identity DELETE /auth/tokens", bearer="fresh", subject="fresh")
     same("revoking it", expected=204, actual=gone.status)
     wire.refused(404, "a revoked token, looked at", operation, subject="fresh")
-    wire.refused(401, "a revoked token, used", "identity GET /auth/projects", bearer="fresh")
+    for _ in range(TRIES):
+        wire.refused(401, "a revoked token, used", "identity GET /auth/projects", bearer="fresh")
 
 
 @pytest.mark.check("os-identity-05", needs=("openstack-api",))
