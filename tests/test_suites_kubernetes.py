@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import kubernetes_lab
@@ -17,6 +18,7 @@ import yaml
 from provisioner.lab.kubernetes import pki
 from provisioner.lab.kubernetes.altering import Altering
 from provisioner.lab.kubernetes.mutations import MUTATIONS, altered, wanted
+from suites.kubernetes import nodes
 
 ROOT = Path(__file__).parent.parent
 GUIDELINE = yaml.safe_load((ROOT / "guidelines/data/2026.11.yaml").read_text(encoding="utf-8"))
@@ -51,6 +53,59 @@ def test_only_what_is_meant_is_altered() -> None:
     post = "POST /api/v1/namespaces/n/configmaps"
     assert altered(faults, post, b"of k8s-limit-01", 422, b"no") == (201, b"{}")
     assert altered(faults, post, b"of another", 422, b"no") == (422, b"no")
+
+
+# -- nodes that do not answer ------------------------------------------------------------------
+
+
+class Told:
+    """A cluster of two nodes as its API tells it; the subject, its driver and the API in one."""
+
+    name = "k"
+    description = SimpleNamespace(facts={"nodes": ["one", "two"]})
+
+    def __init__(self, *, ready: str = "True", log: int = 200, nodes: int = 200) -> None:
+        self._ready, self._log, self._nodes = ready, log, nodes
+        self.driver = self
+
+    def feature(self, kind: object, handle: object) -> Told:
+        return self
+
+    def call(self, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        if operation.endswith("/log"):
+            refused = {"status": self._log, "message": "dial tcp: connection refused", "body": ""}
+            return refused if "/two/" in operation else {"status": 200, "message": "", "body": ""}
+        if operation == "GET /api/v1/nodes":
+            conditions = {"one": "True", "two": self._ready, "other": "False"}
+            items: list[dict[str, Any]] = [
+                {"metadata": {"name": name},
+                 "status": {"conditions": [{"type": "Ready", "status": ready, "message": "late"}]}}
+                for name, ready in conditions.items()
+            ]  # fmt: skip
+            return {"status": self._nodes, "body": {"items": items}}
+        pods = [
+            {"metadata": {"name": name}, "spec": {"nodeName": name}, "status": {"phase": "Running"}}
+            for name in ("one", "two")
+        ]
+        return {"status": 200, "body": {"items": pods}}
+
+
+@pytest.mark.parametrize(
+    ("cluster", "expected"),
+    [
+        (Told(), {}),
+        (Told(ready="Unknown"), {"two": "late"}),
+        (Told(log=500), {"two": "dial tcp: connection refused"}),
+        (Told(log=500, nodes=403), {"two": "dial tcp: connection refused"}),
+        (Told(log=404), {}),
+    ],
+)
+def test_a_node_that_does_not_answer_is_known(cluster: Any, expected: dict[str, str]) -> None:
+    """By its state, or by a log that the API server cannot get from it; only of our nodes."""
+    found = nodes.lost(cluster)
+
+    assert found == expected
+    assert all(name in nodes.told(found) for name in expected)
 
 
 # -- on the lab --------------------------------------------------------------------------------
