@@ -25,6 +25,7 @@ SECRET = "[secret]"  # noqa: S105 - what stands in a secret's place
 ADDRESS = re.compile(
     r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?=[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:)[0-9A-Fa-f:]{3,39})(?![\w:]|\.\d)"
 )
+DOTTED = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 HOST = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)")
 CONTROLLER = re.compile(
     r"(?:^|[-_.])(?:bmc|ipmi|redfish|ilo|idrac|ipmitool)(?:$|[-_.])", re.IGNORECASE
@@ -235,6 +236,8 @@ def _parts(value: Mapping[Any, Any]) -> Iterator[tuple[str, str, Any]]:
 
 def _bounded(form: str) -> str:
     """A pattern for one form; an address is not found inside a longer one."""
+    if DOTTED.fullmatch(form):  # letters beside it, as in "via192.0.2.7", are no part of it
+        return rf"(?<!\d)(?<!\d\.){re.escape(form)}(?!\d|\.\d)"
     if ADDRESS.fullmatch(form):
         return rf"(?<![0-9A-Fa-f.:]){re.escape(form)}(?![0-9A-Fa-f:]|\.\d)"
     return re.escape(form)

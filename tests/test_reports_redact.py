@@ -126,6 +126,24 @@ def test_networks_of_the_publisher_are_taken_out() -> None:
     assert "10.2.2.3" in out
 
 
+@pytest.mark.parametrize(
+    "text", ["via192.0.2.7b", "::ffff:192.0.2.7", "(192.0.2.7)", "192.0.2.7:623"]
+)
+def test_a_controllers_address_is_found_beside_letters(text: str) -> None:
+    plain = document(text=text)
+    plain["platform"]["described"] = {"bmc": {"address": "192.0.2.7"}}
+
+    assert "192.0.2.7" not in redacted(plain)
+
+
+@pytest.mark.parametrize("text", ["192.0.2.77", "1192.0.2.7", "192.0.2.7.9", "7.192.0.2.7"])
+def test_a_longer_address_is_another(text: str) -> None:
+    plain = document(text=text)
+    plain["platform"]["described"] = {"bmc": {"address": "192.0.2.7"}}
+
+    assert text in redacted(plain)
+
+
 WORDS = st.text(
     st.characters(codec="utf-8", exclude_characters="\\"), min_size=6, max_size=24
 ).filter(lambda text: text.strip() == text and not text.isdigit())
