@@ -16,7 +16,7 @@ from suites.seams import Observe
 from suites.waits import Stopwatch, until
 
 SERVICES, POLICIES = f"{CORE}/services", "/apis/networking.k8s.io/v1/namespaces/{namespace}"
-PORT, TRIES, FOLLOWS_S = 8080, 20, 10.0
+PORT, TRIES, FOLLOWS_S = 8080, 20, 20.0
 SERVE = (
     f"mkdir -p /run/web && hostname > /run/web/me && cd /run/web && exec python3 -m http.server"
     f" {PORT}"
@@ -163,7 +163,7 @@ def test_only_ready_pods_are_led_to(wire: Wire, pods: Pods, observe: Observe) ->
     """A pod is an endpoint of its service exactly while its readiness probe succeeds."""
     probe = {"exec": {"command": ["test", "-e", "/run/open"]}, "periodSeconds": 1,
              "failureThreshold": 1}  # fmt: skip
-    script = "sleep 4; touch /run/open; sleep 5; rm /run/open; exec sleep 600"
+    script = "sleep 4; touch /run/open; sleep 8; rm /run/open; exec sleep 600"
     name = service(wire)["metadata"]["name"]
     metadata = {"labels": {LABEL: wire.group, "interop-part": "server"}}
     pod = pods.start("s1", script, metadata, inside={"readinessProbe": probe})
