@@ -61,7 +61,7 @@ class Kept:
         self.objects[path]["spec"] |= body["spec"]
 
     def each(self, what: str, path: str, selector: str = "") -> list[dict[str, Any]]:
-        return [body for key, body in self.objects.items() if key.startswith(path)]
+        return [body for key, body in self.objects.items() if key.startswith(f"{path}/")]
 
     def delete(
         self, what: str, top: str, name: str, policy: str = "", grace_s: int | None = None
@@ -126,6 +126,24 @@ def test_a_config_keeps_its_texts() -> None:
     assert (state.status, state.facts["data"]) == (Status.READY, {"a": "ü"})
     with pytest.raises(BadRequest, match="at most 1048576"):
         configs.plan(want(Kind.CONFIG, ConfigSpec(data={"a": "x" * (LARGEST + 1)})))
+
+
+@pytest.mark.parametrize("collected", [True, False])
+def test_what_a_config_owns_goes_with_it(collected: bool) -> None:
+    """Where controllers work they do it; elsewhere nobody else would."""
+    cluster: Any = Kept()
+    configs = Configs(cluster, lambda: collected)
+    made = configs.create(configs.plan(want(Kind.CONFIG, ConfigSpec())), "token")
+    core = "/api/v1/namespaces/n"
+    cluster.objects[f"{core}/configmaps/{made.id}"]["metadata"]["uid"] = "u-1"
+    for name, owner in (("ours", "u-1"), ("theirs", "u-2")):
+        about = {"name": name, "ownerReferences": [{"uid": owner}]}
+        cluster.objects[f"{core}/secrets/{name}"] = {"metadata": about}
+
+    configs.delete(made)
+
+    left = {path.rpartition("/")[2] for path in cluster.objects}
+    assert left == ({"ours", "theirs"} if collected else {"theirs"})
 
 
 TCP: dict[str, Any] = {"protocol": "tcp", "first_port": 80, "last_port": 81}

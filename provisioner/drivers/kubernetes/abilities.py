@@ -14,7 +14,7 @@ from provisioner.drivers.kubernetes.cluster import Cluster
 from provisioner.errors import PlatformError
 
 PREFIX = "kubernetes."
-POLICY = f"{PREFIX}network-policy"
+CONTROLLERS, POLICY = f"{PREFIX}controllers", f"{PREFIX}network-policy"
 # ability -> what it means
 ABILITIES: Mapping[str, str] = {
     "api": "the API server answers",

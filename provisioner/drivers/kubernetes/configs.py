@@ -1,8 +1,12 @@
-"""Configs: config maps, texts that the cluster keeps by name."""
+"""Configs: config maps, texts that the cluster keeps by name.
+
+What checks make by themselves is owned by one, so that it goes with it: by the cluster's garbage
+collector, and where no controllers work, by our own hand.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from provisioner.driver import Handle, Owner, State, Status, Step
 from provisioner.drivers.kubernetes.cluster import Cluster
@@ -21,11 +25,19 @@ from provisioner.resources import ConfigSpec, Kind, Resource
 LARGEST = 1 << 20  # bytes of all values; Kubernetes documentation, "ConfigMaps"
 
 
-class Configs:
-    """Config maps."""
+OWNED = ("configmaps", "secrets", "services", "pods")  # kinds that are looked through by hand
 
-    def __init__(self, cluster: Cluster) -> None:
+
+class Configs:
+    """Config maps.
+
+    Args:
+        collected: whether controllers remove what is owned.
+    """
+
+    def __init__(self, cluster: Cluster, collected: Callable[[], bool] = lambda: True) -> None:
         self._cluster = cluster
+        self._collected = collected
         self._top = f"/api/v1/{cluster.namespaced}/configmaps"
 
     def plan(self, want: Resource) -> Step:
@@ -59,7 +71,19 @@ class Configs:
         )
 
     def delete(self, one: Handle) -> None:
-        self._cluster.delete(f"delete {one}", self._top, one.id)
+        what = f"delete {one}"
+        if not self._collected() and (there := self._cluster.get(what, self._top, one.id)):
+            self._collect(what, str(there["metadata"].get("uid")))
+        self._cluster.delete(what, self._top, one.id)
+
+    def _collect(self, what: str, owner: str) -> None:
+        """Delete what it owns, first: whoever is interrupted finds the owner again."""
+        for kind in OWNED:
+            top = f"/api/v1/{self._cluster.namespaced}/{kind}"
+            for item in self._cluster.each(what, top):
+                about = item["metadata"]
+                if any(ref.get("uid") == owner for ref in about.get("ownerReferences") or ()):
+                    self._cluster.delete(what, top, str(about["name"]), grace_s=0)
 
     def find(self, owner: Owner) -> Iterator[Handle]:
         for item in self._cluster.each("find configs", self._top, selector(owner, Kind.CONFIG)):

@@ -9,7 +9,7 @@ import kubernetes
 
 from provisioner.driver import Description, Handle, Owner, State, Status, Step
 from provisioner.drivers.kubernetes import features
-from provisioner.drivers.kubernetes.abilities import POLICY, abilities
+from provisioner.drivers.kubernetes.abilities import CONTROLLERS, POLICY, abilities
 from provisioner.drivers.kubernetes.attachment import Attachments
 from provisioner.drivers.kubernetes.choice import Choice
 from provisioner.drivers.kubernetes.cluster import Cluster
@@ -128,7 +128,7 @@ class KubernetesDriver:
             Kind.ATTACHMENT: Attachments(cluster, self._machines),
             Kind.FIREWALL: self._firewalls,
             Kind.SERVICE: Services(cluster),
-            Kind.CONFIG: Configs(cluster),
+            Kind.CONFIG: Configs(cluster, lambda: CONTROLLERS in self._abilities()[0]),
         }
 
     @property
