@@ -64,7 +64,8 @@ MUTATIONS: Mapping[str, Mutation] = {
         status="403 Forbidden", checks=("os-identity-07",),
     ),
     "api-an-address-leads-nowhere": Mutation(
-        service="placement", call=r"GET /?$", was=(200,), status="404 Not Found",
+        service="keystone", call=r"GET /v3/auth/catalog", was=(200,),
+        swap=('"url": ?"([^"]*)"', r'"url": "\1/nowhere"'),
         checks=("os-identity-06",),
     ),
     "api-limit-ignored": Mutation(
