@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import hashlib
 import json
 import os
 import signal
@@ -18,7 +17,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -49,23 +47,6 @@ class Checked:
     records: tuple[dict[str, Any], ...]
     complete: bool
     reason: str = ""
-
-
-def suites_digest() -> str:
-    """Digest over the suites' files: which checks these were, byte for byte."""
-    digest = hashlib.sha256()
-    root = suites_folder()
-    for file in sorted(root.rglob("*.py")):
-        digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes() + b"\0")
-    return f"sha256:{digest.hexdigest()}"
-
-
-def suites_folder() -> Path:
-    """Where the suites are installed; they are handed to pytest by name, never imported here."""
-    spec = find_spec("suites")
-    assert spec is not None  # noqa: S101 - part of this distribution
-    assert spec.submodule_search_locations  # noqa: S101
-    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def command(folder: Path, session_file: Path) -> list[str]:

@@ -9,12 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from harness.checking import Checked, Checking, read_records, suites_digest
+from harness.checking import Checked, Checking, read_records
 from harness.cli.platforms import described
 from harness.events import Events
 from harness.run_spec import RunSpec
 from harness.session import Session
 from harness.standing import Standing
+from harness.suites_files import suites_digest
 from provisioner.driver import Description
 from provisioner.errors import PlatformError
 from provisioner.platform import PlatformConfig

@@ -68,10 +68,16 @@ class Judged:
     evidence: list[Evidence]
 
 
-def rejudge(folder: Path, said: VerdictPredicate, at: date) -> Judged:
-    """Judge the files of a bundle by what the statement says they were judged by."""
-    guideline = _guideline(folder, said.guideline.file)
-    evidence = [_named(load_results(folder / name), name) for name in said.evidence]
+def rejudge(folder: Path, said: VerdictPredicate, at: date, before: Judged | None = None) -> Judged:
+    """Judge the files of a bundle by what the statement says they were judged by.
+
+    What was read for *before*, of the same bundle on another day, is not read again.
+    """
+    if before is not None:
+        guideline, evidence = before.guideline, before.evidence
+    else:
+        guideline = _guideline(folder, said.guideline.file)
+        evidence = [_named(load_results(folder / name), name) for name in said.evidence]
     verdict = judge(
         guideline,
         evidence,

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-from guidelines.catalog import load_guideline, shipped_guidelines
+from guidelines.catalog import DATA, read_bytes, shipped_guidelines
 from guidelines.errors import BadDocument
 from guidelines.model import Guideline
 from harness.attest import bundle
 from harness.attest.rejudge import OWN, rejudge, sealed_of, seen_of, tool
-from harness.checking import suites_digest
+from harness.suites_files import suites_digest
 from reports.attest import holding
 from reports.attest.envelope import Sealed
 from reports.attest.holding import Line, Revocation
@@ -104,7 +104,7 @@ def _recomputed(
     try:
         with bundle.laid_out(files) as folder:
             judged = rejudge(folder, said, date.fromisoformat(said.at))
-            later = rejudge(folder, said, at) if at is not None else judged
+            later = rejudge(folder, said, at, judged) if at is not None else judged
         lines = [_same(files, said, judged.document)]
         seen = [seen_of(evidence, files[evidence.source]) for evidence in judged.evidence]
     except (BadDocument, BadReport, OSError, KeyError, ValueError) as error:
@@ -140,11 +140,13 @@ def _published(used: Guideline, said: VerdictPredicate, expected: Guideline | No
     if used.id != said.guideline.id:
         text = f"{said.guideline.id} is signed, {used.id} is in the bundle"
         return Line(state="fails", topic="guideline", text=text)
-    known = expected or (load_guideline(used.id) if used.id in shipped_guidelines() else None)
+    known = expected.digest if expected else None
+    if known is None and used.id in shipped_guidelines():
+        known = read_bytes(DATA / f"{used.id}.yaml")[1]
     if known is None:
         text = f"{used.id} is not one that comes with this tool; name the one it must be"
         return Line(state="unknown", topic="guideline", text=text + " with --guideline")
-    if known.digest == used.digest:
+    if known == used.digest:
         text = f"{used.id} ({used.status}) is the published one"
         return Line(state="holds", topic="guideline", text=text)
     if used.status == "draft" and expected is None:

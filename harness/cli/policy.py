@@ -11,7 +11,6 @@ from click.decorators import FC
 
 from guidelines.catalog import load_guideline
 from guidelines.errors import BadDocument
-from harness.checking import suites_digest
 from harness.subjects import (
     Judging,
     expanded,
@@ -20,6 +19,7 @@ from harness.subjects import (
     read_subject,
     stored_waivers,
 )
+from harness.suites_files import suites_digest
 from reports.compare.guards import objections
 from reports.compare.regressions import Changes, changes
 
