@@ -1,7 +1,8 @@
 """How long a site takes: 1,000 results of 400 checks, one result more, and the size of its pages.
 
 Prints a table. ``python -P tests/bench_site.py [RESULTS [CHECKS]]``; the wanted numbers are 60 s
-for the whole site and a second for each page, which a page of less than two megabytes keeps.
+for the whole site and a second for each page. The largest page of each kind is opened from its
+file in Debian's chromium, if that and playwright are there, until its ``load`` event.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import sys
 import tempfile
 import time
 from datetime import UTC, date, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +112,32 @@ def main(count: int, checks: int) -> None:
         all_ = sum(f.stat().st_size for f in (root / "site").rglob("*") if f.is_file())
         print(f"{len(sizes)} pages, largest {largest / 1e3:.0f} kB ({file.relative_to(root)})")
         print(f"{all_ / 1e6:.0f} MB in all; load {os.getloadavg()[0]:.1f}")
+        opened(root / "site")
+
+
+def opened(site: Path) -> None:
+    """Open the largest page of each kind three times and print the median."""
+    chromium = shutil.which("chromium")
+    if chromium is None or find_spec("playwright") is None:
+        print("no browser: pages were not opened")
+        return
+    from playwright.sync_api import sync_playwright
+
+    kinds = ("*.html", "platforms/*.html", "checks/*.html", "guidelines/*.html", "runs/*/*.html")
+    with sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto("about:blank")
+        for kind in kinds:
+            file = max(site.glob(kind), key=lambda file: file.stat().st_size)
+            spent = []
+            for _ in range(3):
+                page.goto("about:blank")
+                start = time.perf_counter()
+                page.goto(file.as_uri())
+                spent.append(time.perf_counter() - start)
+            print(f"opened {file.relative_to(site)!s:34} {sorted(spent)[1]:6.2f} s")
+        browser.close()
 
 
 def measured(name: str, publication: Publication, paths: list[Path], folder: Path) -> None:
