@@ -50,9 +50,9 @@ MUTATIONS: Mapping[str, Mutation] = {
         service="nova", call=r"GET /v2.1/servers", was=(401,), status="200 OK",
         body='{"servers": []}', checks=("os-identity-03",),
     ),
-    "api-revoked-tokens-are-shown": Mutation(
-        service="keystone", call=r"GET /v3/auth/tokens", was=(404,), status="200 OK",
-        body='{"token": {}}', checks=("os-identity-04",),
+    "api-revoked-tokens-open": Mutation(
+        service="keystone", call=r"GET /v3/auth/projects", was=(401,), status="200 OK",
+        body='{"projects": []}', checks=("os-identity-04",),
     ),
     "api-credentials-make-others": Mutation(
         service="keystone", call=r"POST /v3/users/[^/]*/application_credentials", was=(403,),
@@ -60,8 +60,8 @@ MUTATIONS: Mapping[str, Mutation] = {
         checks=("os-identity-05",),
     ),
     "api-others-things-are-told": Mutation(
-        service="neutron", call=r"GET /v2.0/security-groups/[^/]+$", was=(404,),
-        status="403 Forbidden", checks=("os-identity-07",),
+        service="glance", call=r"DELETE /v2/images/[^/]+$", was=(404,), status="403 Forbidden",
+        checks=("os-identity-07",),
     ),
     "api-an-address-leads-nowhere": Mutation(
         service="keystone", call=r"GET /v3/auth/catalog", was=(200,),
