@@ -97,7 +97,6 @@ class Container:
             f"--bind-ro={self.folder / 'firmware'}:{DISK_OF}",
             f"--bind-ro={self.folder / 'links'}:/dev/disk",
             *(f"--bind={self._loops[d.serial].path}:/dev/{d.node}" for d in drives),
-            *([f"--bind={root}:/dev/{ROOT_NODE}"] if own else []),
             "--boot",
         ]  # fmt: skip
         # the guest alone holds its root's device: its file may have another size at the next start
