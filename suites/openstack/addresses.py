@@ -54,7 +54,7 @@ def ports(wire: Wire, network: Handle, number: int) -> Iterator[list[dict[str, s
 
 
 @pytest.mark.check("os-network-07", needs=("openstack-api", "address"))
-@pytest.mark.cost("api")
+@pytest.mark.cost("own")
 def test_a_floating_address_moves(wire: Wire, bench: Bench, joined: Handle) -> None:
     """A floating address goes from port to port, to nothing, and is gone for good once released."""
     address = bench.create(Kind.ADDRESS, f"os-{secrets.token_hex(3)}", AddressSpec())
@@ -141,7 +141,7 @@ def test_the_quota_counts(
 
 
 @pytest.mark.check("os-network-10", needs=("openstack-api",))
-@pytest.mark.cost("api")
+@pytest.mark.cost("own")
 def test_a_network_is_found_by_its_name(
     wire: Wire, joined: Handle, seed: int, observe: Observe
 ) -> None:
@@ -174,7 +174,7 @@ def test_a_network_is_found_by_its_name(
 
 
 @pytest.mark.check("os-network-11", needs=("openstack-api",))
-@pytest.mark.cost("api")
+@pytest.mark.cost("own")
 def test_a_router_in_use_stays(wire: Wire, joined: Handle, not_applicable: NotApplicable) -> None:
     """A router with an interface, and the subnet behind it, cannot be deleted, and stay."""
     query = {"network_id": joined.id}
@@ -189,7 +189,7 @@ def test_a_router_in_use_stays(wire: Wire, joined: Handle, not_applicable: NotAp
 
 
 @pytest.mark.check("os-network-12", needs=("openstack-api",))
-@pytest.mark.cost("api")
+@pytest.mark.cost("own")
 def test_a_mac_address_belongs_to_one_port(wire: Wire, joined: Handle) -> None:
     """A port gets no MAC address that another of its network has, and none that is no address."""
     with ports(wire, joined, 1) as (port,):

@@ -38,7 +38,7 @@ def subnet_of(wire: Wire, network: Handle) -> dict[str, object]:
 
 
 @pytest.mark.check("os-network-01", needs=("openstack-api",))
-@pytest.mark.cost("api")
+@pytest.mark.cost("own")
 def test_subnets_of_a_network_do_not_overlap(wire: Wire, wired: Handle) -> None:
     """A subnet that overlaps another of its network, or has no range at all, is refused."""
     for what, cidr in (("an overlapping range", "10.92.0.128/25"), ("no range", "10.92.0.300/24")):
@@ -86,7 +86,7 @@ def test_the_default_group_stays(wire: Wire) -> None:
 
 
 @pytest.mark.check("os-network-04", needs=("openstack-api",))
-@pytest.mark.cost("api")
+@pytest.mark.cost("own")
 def test_an_address_belongs_to_one_port_of_its_subnet(wire: Wire, wired: Handle) -> None:
     """A port gets no address outside its subnet, and none that another port has."""
     subnet = subnet_of(wire, wired)
@@ -107,7 +107,7 @@ def test_an_address_belongs_to_one_port_of_its_subnet(wire: Wire, wired: Handle)
 
 
 @pytest.mark.check("os-network-05", needs=("openstack-api",))
-@pytest.mark.cost("api")
+@pytest.mark.cost("own")
 def test_a_network_in_use_stays(wire: Wire, wired: Handle) -> None:
     """A network with a port on it cannot be deleted, and is still there afterwards."""
     body = {"port": {"network_id": wired.id}}
@@ -121,7 +121,7 @@ def test_a_network_in_use_stays(wire: Wire, wired: Handle) -> None:
 
 
 @pytest.mark.check("os-network-06", needs=("openstack-api",))
-@pytest.mark.cost("api")
+@pytest.mark.cost("own")
 def test_name_servers_keep_their_order(wire: Wire, wired: Handle) -> None:
     """The name servers of a subnet are kept in the order in which they were given."""
     subnet = subnet_of(wire, wired)

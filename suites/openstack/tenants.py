@@ -43,7 +43,7 @@ def image(wire: Wire) -> Iterator[str]:
 
 
 @pytest.mark.check("os-identity-07", needs=("openstack-api",))
-@pytest.mark.cost("api")
+@pytest.mark.cost("own")
 def test_what_others_have_is_not_there(
     wire: Wire, bench: Bench, subject: Subject, tenant: str, image: str
 ) -> None:
