@@ -15,11 +15,12 @@ from provisioner.clock import SystemClock
 from provisioner.deployment import Member
 from provisioner.driver import Driver, Handle, Owner, Status
 from provisioner.errors import Lost, NotFound, PlatformFault
+from provisioner.insides import reachable
 from provisioner.ledger import Ledger
 from provisioner.platform import PlatformConfig
 from provisioner.remote import open_remote
 from provisioner.resources import Kind, MachineSpec, Spec
-from provisioner.waiting import wait
+from provisioner.waiting import Cancel
 
 Note = Callable[[str, str], None]
 
@@ -96,15 +97,8 @@ class Workbench:
         fresh = self._bench.refresh(member, Status.READY, timeout_s)
         self._forget(member)
         inside = self.inside(fresh)
-        wait(
-            lambda: self._answer(inside),
-            target=["in"],
-            timeout_s=max(1.0, end - self._clock.monotonic()),
-            clock=self._clock,
-            why=f"{member.name} to let us in",
-            interval=(0.3, 2.0),
-            lost_ok=10_000,
-        )
+        left = max(1.0, end - self._clock.monotonic())
+        reachable(inside.remote, self._clock, Cancel(), member.name, left)
         done = inside.remote.run(f"test -s {PROBE}")
         if done.code != 0:
             inside.remote.put(self._session.probe.read_bytes(), PROBE, 0o755, sudo=True)
@@ -153,10 +147,6 @@ class Workbench:
             raise PlatformFault(f"clean-up: {error}", self._config.name) from error
         finally:
             self._ledger.close()
-
-    def _answer(self, inside: Inside) -> str:
-        """``in`` once a command runs inside."""
-        return "in" if inside.remote.run("true", timeout_s=10.0).code == 0 else "refused"
 
     def _forget(self, member: Member) -> None:
         """Drop the connection; the address may be another one now."""

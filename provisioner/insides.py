@@ -9,10 +9,12 @@ from typing import Any, Protocol
 
 from provisioner.clock import Clock
 from provisioner.driver import State
-from provisioner.errors import Lost, Timeout
+from provisioner.errors import Lost, PlatformFault, Timeout, Unauthorized
 from provisioner.features import Completed
 from provisioner.plan import PlannedMember
 from provisioner.waiting import Cancel, wait
+
+KEY_S = 30.0  # from the first answer until our key has to be there
 
 
 class Shell(Protocol):
@@ -76,16 +78,24 @@ def facts_of(
 def reachable(shell: Shell, clock: Clock, cancel: Cancel, why: str, timeout_s: float) -> None:
     """Wait until a command runs in the machine.
 
+    Many a machine answers before its initialisation has put our key there.
+
     Raises:
         Timeout: none did in time.
-        Unauthorized: it answers, but does not let us in.
+        Unauthorized: it has answered for half a minute, and does not let us in.
     """
+    refused_since: list[float] = []
 
     def look() -> str:
         try:
             return "in" if shell.run("true", timeout_s=20).code == 0 else "refusing"
-        except (Lost, Timeout):
+        except (Lost, PlatformFault, Timeout):
             return "no answer"
+        except Unauthorized:
+            refused_since.append(clock.monotonic())
+            if refused_since[-1] - refused_since[0] > KEY_S:
+                raise
+            return "refusing our key"
 
     wait(
         look,

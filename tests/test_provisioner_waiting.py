@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import pytest
 
 from provisioner.clock import ManualClock
 from provisioner.driver import State, Status
-from provisioner.errors import Lost, NotFound, PlatformFault, Throttled, Timeout
+from provisioner.errors import Lost, NotFound, PlatformFault, Throttled, Timeout, Unauthorized
+from provisioner.features import Completed
+from provisioner.insides import KEY_S, reachable
 from provisioner.waiting import Cancel, Cancelled, Transition, wait
 
 PENDING = State(status=Status.PENDING)
@@ -184,3 +187,38 @@ def test_the_deadline_of_the_run_beats_the_timeout() -> None:
             why="x",
             deadline=clock.monotonic() + 7,
         )
+
+
+@dataclass
+class Door:
+    """A machine's way in that refuses the key so many times."""
+
+    refusals: int
+
+    def run(
+        self, command: str, *, stdin: bytes = b"", timeout_s: float = 60.0, sudo: bool = False
+    ) -> Completed:
+        self.refusals -= 1
+        if self.refusals >= 0:
+            raise Unauthorized("the key is refused")
+        return Completed(command=command, code=0, stdout=b"", stderr=b"")
+
+    def put(self, data: bytes, path: str, mode: int = 0o644, sudo: bool = False) -> None:
+        raise AssertionError("nothing is put")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_machine_may_answer_before_it_has_our_key() -> None:
+    reachable(Door(3), ManualClock(), Cancel(), "m-1", 600)
+
+
+def test_a_key_that_stays_refused_is_refused() -> None:
+    clock = ManualClock()
+    begun = clock.monotonic()
+
+    with pytest.raises(Unauthorized):
+        reachable(Door(10_000), clock, Cancel(), "m-1", 600)
+
+    assert KEY_S < clock.monotonic() - begun < 2 * KEY_S
