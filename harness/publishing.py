@@ -8,13 +8,11 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from importlib.metadata import version
 from importlib.resources import files
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ from guidelines.waivers import Waiver
 from harness.attest.bundle import is_bundle
 from harness.guideline_documents import guideline_documents
 from harness.outcome import program_for
+from harness.processors import by_all_processors
 from harness.signed import bundle_digest, evidence_of, signed_part
 from harness.subjects import about_checks
 from reports.attest.keys import Signer
@@ -38,6 +37,7 @@ from reports.compare.table import rows
 from reports.read import digest, read_json, read_result, read_summary
 from reports.redact import Private, redaction
 from reports.result import SCHEMA, Result
+from reports.site import check_pages
 from reports.site.build import Page, Site, build
 from reports.site.documents import GuidelineDocument, Judged, Seen, Shown, Summary
 from reports.site.render import Renderer, page
@@ -48,7 +48,6 @@ from reports.verdict import VerdictDocument
 from reports.write import Tree
 
 MEMORY = "site.json"
-MANY = 64  # new results from which on it pays to start processes
 MEMORY_SCHEMA = "interop.site-memory/1"
 BUNDLE = ".bundle.tar.gz"
 ENDINGS = (".html", ".evidence.js", ".result.json", ".verdicts.json", ".summary.json", BUNDLE)
@@ -193,6 +192,10 @@ def publish(
         title=publication.title,
         base=publication.base,
     )
+    changes = site.changes_by_check()
+    for pages in by_all_processors(lambda id_: check_pages.files(site, id_, changes), site.checks):
+        for at, text in pages:
+            tree.put(at, text)
     for at, text in build(site):
         tree.put(at, text)
     removed = tree.keep_only(before)
@@ -229,27 +232,8 @@ def _files(stem: str, known: Collection[str]) -> list[str]:
 def _prepared(
     publication: Publication, fresh: Mapping[Path, str]
 ) -> Iterator[tuple[Summary, list[Page]]]:
-    """Summary and pages of each new result, in order; many are made by all processors."""
-    jobs = list(fresh.items())
-    processors = len(os.sched_getaffinity(0))
-    if len(jobs) < MANY or processors < 2:
-        for path, key in jobs:
-            yield _pages(publication, path, key)
-        return
-    # Forked, because guidelines hold read-only mappings, which cannot be sent to a process.
-    with ProcessPoolExecutor(processors, get_context("fork"), _begin, (publication,)) as pool:
-        yield from pool.map(_job, jobs, chunksize=4)
-
-
-_PUBLICATION: list[Publication] = []  # of a worker process
-
-
-def _begin(publication: Publication) -> None:
-    _PUBLICATION.append(publication)
-
-
-def _job(job: tuple[Path, str]) -> tuple[Summary, list[Page]]:
-    return _pages(_PUBLICATION[-1], *job)
+    """Summary and pages of each new result, in order."""
+    return by_all_processors(lambda job: _pages(publication, *job), fresh.items())
 
 
 def _pages(publication: Publication, path: Path, key: str) -> tuple[Summary, list[Page]]:

@@ -81,6 +81,14 @@ class Site:
                 titles.setdefault(id_, platform.current.titles.get(id_, ""))
         return {id_: titles[id_] for id_ in sorted(titles, key=check_order)}
 
+    def changes_by_check(self) -> dict[str, list[Change]]:
+        """What changed on any platform, by check."""
+        by_check: dict[str, list[Change]] = {}
+        for found in self.changes.values():
+            for change in found:
+                by_check.setdefault(change.check, []).append(change)
+        return by_check
+
     @cached_property
     def chapters(self) -> list[tuple[str, list[str]]]:
         """The checks' ids by the name of their chapter."""
@@ -88,10 +96,10 @@ class Site:
 
 
 def build(site: Site) -> Iterator[Page]:
-    """Every file of the site but those of single results; the front page comes last."""
+    """Every file of the site but those of single results and checks; the front page is last."""
     for name in ASSETS:
         yield f"assets/{name}", asset(name)
-    yield from check_pages.pages(site)
+    yield "checks/index.html", check_pages.index(site)
     yield from platform_pages.pages(site)
     yield from guideline_pages.pages(site)
     yield from runs.pages(site)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.matrix import CHAPTERS, MEASURED, chapter_of
@@ -23,20 +23,17 @@ CHARTS = 3  # measured facts that are drawn
 SERIES = 6
 
 
-def pages(site: Site) -> Iterator[Page]:
-    """The list of checks, their pages and JSON copies."""
-    yield "checks/index.html", _index(site)
-    changes: dict[str, list[Change]] = {}
-    for found in site.changes.values():
-        for change in found:
-            changes.setdefault(change.check, []).append(change)
-    for id_ in site.checks:
-        path = f"checks/{slug(id_)}.html"
-        yield path, _page(site, id_, path, changes.get(id_, []))
-        yield f"checks/{slug(id_)}.json", dumped(_document(site, id_))
+def files(site: Site, id_: str, changes: Mapping[str, Sequence[Change]]) -> list[Page]:
+    """One check's page and JSON copy; *changes* are all of the site's by check."""
+    path = f"checks/{slug(id_)}.html"
+    return [
+        (path, _page(site, id_, path, changes.get(id_, ()))),
+        (f"checks/{slug(id_)}.json", dumped(_document(site, id_))),
+    ]
 
 
-def _index(site: Site) -> str:
+def index(site: Site) -> str:
+    """The list of checks."""
     levels = {id_: part.level for g in reversed(site.guidelines) for id_, part in g.checks.items()}
     chapters = []
     for name, ids in site.chapters:
@@ -65,7 +62,7 @@ def _index(site: Site) -> str:
     )
 
 
-def _page(site: Site, id_: str, path: str, changes: list[Change]) -> str:
+def _page(site: Site, id_: str, path: str, changes: Sequence[Change]) -> str:
     about = next((g.checks[id_] for g in site.guidelines if id_ in g.checks), CheckPart())
     rows = [row for p in site.platforms if (row := _row(p, id_)) is not None]
     seconds = sorted(row["seconds"] for row in rows)
@@ -76,7 +73,6 @@ def _page(site: Site, id_: str, path: str, changes: list[Change]) -> str:
         for source in fact.source.split(", ")
         if source
     }
-    changes.sort(key=lambda c: c.summary.finished, reverse=True)
     return site.render(
         "check",
         path,
@@ -93,7 +89,7 @@ def _page(site: Site, id_: str, path: str, changes: list[Change]) -> str:
         outcomes=sorted({row["outcome"] for row in rows}),
         facts=_facts(site, id_),
         charts=list(_charts(site, id_)),
-        changes=changes[:CHANGES],
+        changes=sorted(changes, key=lambda c: c.summary.finished, reverse=True)[:CHANGES],
     )
 
 
