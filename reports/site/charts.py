@@ -56,6 +56,7 @@ CONFIG: dict[str, Any] = {
     },
     "header": {"labelColor": "var(--ink)", "labelFontSize": 12, "title": None},
 }
+LONG = re.compile(r"-?\d+\.\d{4,}")
 
 
 def draw(spec: Mapping[str, Any], label: str) -> str:
@@ -65,12 +66,18 @@ def draw(spec: Mapping[str, Any], label: str) -> str:
     # What a mark says of itself is for a chart one can walk through; here the label says it all.
     text = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", text)
     text = re.sub(r'<path class="(?:background|foreground)"[^>]*/>', "", text)
+    text = re.sub(r'(?<==")[^"]*', lambda found: LONG.sub(_rounded, found[0]), text)
     # Vega counts its clip paths over the whole process; the same chart is to be the same text.
     mark = hashlib.sha256(label.encode("utf-8", "replace")).hexdigest()[:8]
     for number, name in enumerate(dict.fromkeys(re.findall(r'id="(clip\d+)"', text))):
         text = re.sub(rf"\b{name}\b", f"{mark}-{number}", text)
     head = f'<svg class="chart" role="img" aria-label="{html.escape(label, quote=True)}"'
     return re.sub(r"<svg\b", head, text.replace(' class="marks"', "", 1), count=1)
+
+
+def _rounded(number: re.Match[str]) -> str:
+    """A length as exact as anybody sees; 87.99999999999999 reads like an account's number."""
+    return f"{float(number[0]):.3f}".rstrip("0").rstrip(".")
 
 
 def shade(number: int) -> str:
