@@ -6,19 +6,12 @@ collector, and where no controllers work, by our own hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from provisioner.driver import Handle, Owner, State, Status, Step
+from provisioner.driver import Handle, State, Step
 from provisioner.drivers.kubernetes.cluster import Cluster
-from provisioner.drivers.kubernetes.owning import (
-    check_tags,
-    created,
-    handle,
-    metadata,
-    plain,
-    selector,
-    tags_of,
-)
+from provisioner.drivers.kubernetes.objects import Objects
+from provisioner.drivers.kubernetes.owning import check_tags
 from provisioner.errors import BadRequest
 from provisioner.resources import ConfigSpec, Kind, Resource
 
@@ -28,7 +21,7 @@ LARGEST = 1 << 20  # bytes of all values; Kubernetes documentation, "ConfigMaps"
 OWNED = ("configmaps", "secrets", "services", "pods")  # kinds that are looked through by hand
 
 
-class Configs:
+class Configs(Objects):
     """Config maps.
 
     Args:
@@ -36,9 +29,8 @@ class Configs:
     """
 
     def __init__(self, cluster: Cluster, collected: Callable[[], bool] = lambda: True) -> None:
-        self._cluster = cluster
+        super().__init__(cluster, Kind.CONFIG, "/api/v1/{}/configmaps")
         self._collected = collected
-        self._top = f"/api/v1/{cluster.namespaced}/configmaps"
 
     def plan(self, want: Resource) -> Step:
         if not isinstance(want.spec, ConfigSpec):
@@ -52,29 +44,20 @@ class Configs:
 
     def create(self, step: Step, token: str) -> Handle:
         want = step.resource
-        about = metadata(want, token)
         data = dict(want.spec.data) if isinstance(want.spec, ConfigSpec) else {}
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": about, "data": data}
-        made = self._cluster.apply(f"create {want.ref}", f"{self._top}/{about['name']}", body)
-        return handle(self._cluster.platform, Kind.CONFIG, about["name"], tags_of(made))
+        return self.made(want, token, {"apiVersion": "v1", "kind": "ConfigMap", "data": data})
 
     def read(self, one: Handle) -> State | None:
-        there = self._cluster.get(f"read {one}", self._top, one.id)
+        there = self.get(one)
         if there is None:
             return None
-        leaving = there["metadata"].get("deletionTimestamp")
-        return State(
-            status=Status.DELETING if leaving else Status.READY,
-            tags=tags_of(there),
-            facts={"data": dict(there.get("data") or {}), "created": created(there)},
-            raw=plain(there),
-        )
+        return self.state(there, {"data": dict(there.get("data") or {})})
 
     def delete(self, one: Handle) -> None:
         what = f"delete {one}"
-        if not self._collected() and (there := self._cluster.get(what, self._top, one.id)):
+        if not self._collected() and (there := self._cluster.get(what, self.top, one.id)):
             self._collect(what, str(there["metadata"].get("uid")))
-        self._cluster.delete(what, self._top, one.id)
+        super().delete(one)
 
     def _collect(self, what: str, owner: str) -> None:
         """Delete what it owns, first: whoever is interrupted finds the owner again."""
@@ -84,8 +67,3 @@ class Configs:
                 about = item["metadata"]
                 if any(ref.get("uid") == owner for ref in about.get("ownerReferences") or ()):
                     self._cluster.delete(what, top, str(about["name"]), grace_s=0)
-
-    def find(self, owner: Owner) -> Iterator[Handle]:
-        for item in self._cluster.each("find configs", self._top, selector(owner, Kind.CONFIG)):
-            name = str(item["metadata"]["name"])
-            yield handle(self._cluster.platform, Kind.CONFIG, name, tags_of(item))

@@ -9,21 +9,18 @@ Source: Kubernetes API reference, NetworkPolicy v1; "Network Policies".
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from provisioner.driver import TAG_RUN, Handle, Owner, State, Status, Step
+from provisioner.driver import TAG_RUN, Handle, State, Step
 from provisioner.drivers.kubernetes.cluster import MERGE, Cluster
+from provisioner.drivers.kubernetes.objects import Objects
 from provisioner.drivers.kubernetes.owning import (
     FIREWALL,
     RUN,
     check_tags,
-    created,
     digest,
-    handle,
-    metadata,
-    plain,
-    selector,
+    object_name,
     tags_of,
 )
 from provisioner.errors import BadRequest, NotFound
@@ -34,12 +31,12 @@ ICMP = "what happens with ICMP the network plugin decides"
 MOST_PORTS = 100  # endPort came with 1.22, so ports are named one by one
 
 
-class Firewalls:
+class Firewalls(Objects):
     """Policies that let in what their rules say."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-        self.top = f"/apis/networking.k8s.io/v1/{cluster.namespaced}/networkpolicies"
+        path = "/apis/networking.k8s.io/v1/{}/networkpolicies"
+        super().__init__(cluster, Kind.FIREWALL, path)
 
     def plan(self, want: Resource) -> Step:
         platform = self._cluster.platform
@@ -59,40 +56,19 @@ class Firewalls:
 
     def create(self, step: Step, token: str) -> Handle:
         want = step.resource
-        about = metadata(want, token)
         spec = {
-            "podSelector": {"matchLabels": {label(about["name"]): "yes"}},
+            "podSelector": {"matchLabels": {label(object_name(want, token)): "yes"}},
             "policyTypes": ["Ingress"],
             "ingress": list(step.body["rules"]),
         }
-        policy = {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": about,
-            "spec": spec,
-        }
-        made = self._cluster.apply(f"create {want.ref}", f"{self.top}/{about['name']}", policy)
-        return handle(self._cluster.platform, Kind.FIREWALL, about["name"], tags_of(made))
+        policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": spec}
+        return self.made(want, token, policy)
 
     def read(self, one: Handle) -> State | None:
-        there = self._cluster.get(f"read {one}", self.top, one.id)
+        there = self.get(one)
         if there is None:
             return None
-        leaving = there["metadata"].get("deletionTimestamp")
-        return State(
-            status=Status.DELETING if leaving else Status.READY,
-            tags=tags_of(there),
-            facts={"rules": len(there["spec"].get("ingress") or ()), "created": created(there)},
-            raw=plain(there),
-        )
-
-    def delete(self, one: Handle) -> None:
-        self._cluster.delete(f"delete {one}", self.top, one.id)
-
-    def find(self, owner: Owner) -> Iterator[Handle]:
-        for item in self._cluster.each("find firewalls", self.top, selector(owner, Kind.FIREWALL)):
-            name = str(item["metadata"]["name"])
-            yield handle(self._cluster.platform, Kind.FIREWALL, name, tags_of(item))
+        return self.state(there, {"rules": len(there["spec"].get("ingress") or ())})
 
 
 class PolicyRules:

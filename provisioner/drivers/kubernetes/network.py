@@ -5,30 +5,19 @@ All pods reach each other anyway; addresses are the cluster's to choose.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from provisioner.driver import Handle, Owner, State, Status, Step
+from provisioner.driver import Handle, State, Step
 from provisioner.drivers.kubernetes.cluster import Cluster
-from provisioner.drivers.kubernetes.owning import (
-    NETWORK,
-    check_tags,
-    created,
-    handle,
-    metadata,
-    plain,
-    selector,
-    tags_of,
-)
+from provisioner.drivers.kubernetes.objects import Objects
+from provisioner.drivers.kubernetes.owning import NETWORK, check_tags, object_name
 from provisioner.errors import BadRequest
 from provisioner.resources import Kind, NetworkSpec, Resource
 
 
-class Networks:
+class Networks(Objects):
     """Headless services."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-        self._top = f"/api/v1/{cluster.namespaced}/services"
+        super().__init__(cluster, Kind.NETWORK, "/api/v1/{}/services")
 
     def plan(self, want: Resource) -> Step:
         if not isinstance(want.spec, NetworkSpec):
@@ -38,38 +27,17 @@ class Networks:
         return Step(platform=self._cluster.platform, resource=want, notes=notes, wait_s=30.0)
 
     def create(self, step: Step, token: str) -> Handle:
-        want = step.resource
-        about = metadata(want, token)
-        body = {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": about,
-            "spec": {
-                "clusterIP": "None",
-                "publishNotReadyAddresses": True,
-                "selector": {NETWORK: about["name"]},
-            },
+        spec = {
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": {NETWORK: object_name(step.resource, token)},
         }
-        made = self._cluster.apply(f"create {want.ref}", f"{self._top}/{about['name']}", body)
-        return handle(self._cluster.platform, Kind.NETWORK, about["name"], tags_of(made))
+        body = {"apiVersion": "v1", "kind": "Service", "spec": spec}
+        return self.made(step.resource, token, body)
 
     def read(self, one: Handle) -> State | None:
-        there = self._cluster.get(f"read {one}", self._top, one.id)
+        there = self.get(one)
         if there is None:
             return None
-        leaving = there["metadata"].get("deletionTimestamp")
         domain = f"{one.id}.{self._cluster.settings.namespace}.svc.{self._cluster.settings.domain}"
-        return State(
-            status=Status.DELETING if leaving else Status.READY,
-            tags=tags_of(there),
-            facts={"domain": domain, "created": created(there)},
-            raw=plain(there),
-        )
-
-    def delete(self, one: Handle) -> None:
-        self._cluster.delete(f"delete {one}", self._top, one.id)
-
-    def find(self, owner: Owner) -> Iterator[Handle]:
-        for item in self._cluster.each("find networks", self._top, selector(owner, Kind.NETWORK)):
-            name = str(item["metadata"]["name"])
-            yield handle(self._cluster.platform, Kind.NETWORK, name, tags_of(item))
+        return self.state(there, {"domain": domain})

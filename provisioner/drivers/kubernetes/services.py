@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from provisioner.driver import Handle, Owner, State, Status, Step
+from provisioner.driver import Handle, State, Step
 from provisioner.drivers.kubernetes.cluster import Cluster
-from provisioner.drivers.kubernetes.owning import (
-    NETWORK,
-    check_tags,
-    created,
-    handle,
-    metadata,
-    plain,
-    selector,
-    tags_of,
-)
+from provisioner.drivers.kubernetes.objects import Objects
+from provisioner.drivers.kubernetes.owning import NETWORK, check_tags
 from provisioner.errors import BadRequest
 from provisioner.resources import Kind, Resource, ServiceSpec
 
 PORTS = range(1, 65536)
 
 
-class Services:
+class Services(Objects):
     """Services with an address; a network is one without (see ``network``)."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-        self._top = f"/api/v1/{cluster.namespaced}/services"
+        super().__init__(cluster, Kind.SERVICE, "/api/v1/{}/services")
 
     def plan(self, want: Resource) -> Step:
         spec, platform = want.spec, self._cluster.platform
@@ -42,38 +31,17 @@ class Services:
         return Step(platform=platform, resource=want, body=body, refs=(spec.network,), wait_s=30.0)
 
     def create(self, step: Step, token: str) -> Handle:
-        want = step.resource
-        about = metadata(want, token)
         network = next(one.id for one in step.bound.values() if one.kind is Kind.NETWORK)
-        body = {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": about,
-            "spec": {"selector": {NETWORK: network}, "ports": [dict(step.body)]},
-        }
-        made = self._cluster.apply(f"create {want.ref}", f"{self._top}/{about['name']}", body)
-        return handle(self._cluster.platform, Kind.SERVICE, about["name"], tags_of(made))
+        spec = {"selector": {NETWORK: network}, "ports": [dict(step.body)]}
+        return self.made(
+            step.resource, token, {"apiVersion": "v1", "kind": "Service", "spec": spec}
+        )
 
     def read(self, one: Handle) -> State | None:
-        there = self._cluster.get(f"read {one}", self._top, one.id)
+        there = self.get(one)
         if there is None:
             return None
-        leaving = there["metadata"].get("deletionTimestamp")
         address = str(there["spec"].get("clusterIP") or "")
         settings = self._cluster.settings
         domain = f"{one.id}.{settings.namespace}.svc.{settings.domain}"
-        return State(
-            status=Status.DELETING if leaving else Status.READY,
-            addresses={"private": address} if address else {},
-            tags=tags_of(there),
-            facts={"domain": domain, "created": created(there)},
-            raw=plain(there),
-        )
-
-    def delete(self, one: Handle) -> None:
-        self._cluster.delete(f"delete {one}", self._top, one.id)
-
-    def find(self, owner: Owner) -> Iterator[Handle]:
-        for item in self._cluster.each("find services", self._top, selector(owner, Kind.SERVICE)):
-            name = str(item["metadata"]["name"])
-            yield handle(self._cluster.platform, Kind.SERVICE, name, tags_of(item))
+        return self.state(there, {"domain": domain}, address)

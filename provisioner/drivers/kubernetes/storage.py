@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from provisioner.driver import Handle, Owner, State, Status, Step
+from provisioner.driver import Handle, State, Status, Step
 from provisioner.drivers.kubernetes.attachment import users_of
 from provisioner.drivers.kubernetes.choice import Choice, quantity
 from provisioner.drivers.kubernetes.cluster import Cluster
-from provisioner.drivers.kubernetes.owning import (
-    check_tags,
-    created,
-    handle,
-    metadata,
-    plain,
-    selector,
-    tags_of,
-)
+from provisioner.drivers.kubernetes.objects import Objects
+from provisioner.drivers.kubernetes.owning import check_tags, created, plain, tags_of
 from provisioner.errors import BadRequest, Conflict
 from provisioner.resources import Kind, Resource, VolumeSpec
 
 
-class Volumes:
+class Volumes(Objects):
     """Claims of the cluster's default storage class, or the declared one."""
 
     def __init__(self, cluster: Cluster, choice: Choice) -> None:
-        self._cluster = cluster
+        super().__init__(cluster, Kind.VOLUME, "/api/v1/{}/persistentvolumeclaims")
         self._choice = choice
-        self._top = f"/api/v1/{cluster.namespaced}/persistentvolumeclaims"
 
     def plan(self, want: Resource) -> Step:
         if not isinstance(want.spec, VolumeSpec) or want.spec.size_gib < 1:
@@ -39,7 +30,6 @@ class Volumes:
 
     def create(self, step: Step, token: str) -> Handle:
         want = step.resource
-        about = metadata(want, token)
         size = want.spec.size_gib if isinstance(want.spec, VolumeSpec) else 1
         spec: dict[str, Any] = {
             "accessModes": ["ReadWriteOnce"],
@@ -47,17 +37,11 @@ class Volumes:
         }
         if self._cluster.settings.storage_class:
             spec["storageClassName"] = self._cluster.settings.storage_class
-        body = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": about,
-            "spec": spec,
-        }
-        made = self._cluster.apply(f"create {want.ref}", f"{self._top}/{about['name']}", body)
-        return handle(self._cluster.platform, Kind.VOLUME, about["name"], tags_of(made))
+        body = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": spec}
+        return self.made(want, token, body)
 
     def read(self, one: Handle) -> State | None:
-        there = self._cluster.get(f"read {one}", self._top, one.id)
+        there = self.get(one)
         if there is None:
             return None
         phase = str(there.get("status", {}).get("phase") or "Pending")
@@ -94,9 +78,4 @@ class Volumes:
         if users := users_of(self._cluster, one.id):
             message = f"cannot delete {one}: {users[0]} has it"
             raise Conflict(message, self._cluster.platform)
-        self._cluster.delete(f"delete {one}", self._top, one.id)
-
-    def find(self, owner: Owner) -> Iterator[Handle]:
-        for item in self._cluster.each("find volumes", self._top, selector(owner, Kind.VOLUME)):
-            name = str(item["metadata"]["name"])
-            yield handle(self._cluster.platform, Kind.VOLUME, name, tags_of(item))
+        super().delete(one)
