@@ -134,6 +134,8 @@ def test_an_instance_lives_as_on_aws(desk: Desk) -> None:
 
     name = desk.ssh(address, "hostname -f")
     size = desk.ssh(address, f"sudo blockdev --getsize64 {disk}")
+    desk.ssh(address, "echo | sudo tee /etc/resolv.conf; sudo touch /run/systemd/netif/state")
+    until(lambda: desk.ssh(address, "hostname -f") == name)  # what networkd knows is written again
     desk.ssh(address, f"sudo mkfs.ext4 -q {disk} && sudo mount {disk} /mnt &&"
              " echo kept | sudo tee /mnt/file && sudo sync")  # fmt: skip
     desk.ec2.stop_instances(InstanceIds=[instance], Force=True)

@@ -31,6 +31,7 @@ UNITS_WANTED = {
     "network-online.target.wants/systemd-networkd-wait-online.service":
         "systemd-networkd-wait-online.service",
     "dbus-org.freedesktop.network1.service": "systemd-networkd.service",
+    "paths.target.wants/interop-resolv.path": "interop-resolv.path",
     "default.target": "multi-user.target",
 }  # fmt: skip
 UNITS_MASKED = (
