@@ -36,7 +36,7 @@ def opened(*, defects: Sequence[str] = (), name: str = "") -> Iterator[dict[str,
         yield yaml.safe_load(path.read_text(encoding="utf-8"))["platforms"]["lab-kubernetes"]
     finally:
         left = up.down(space)
-    assert left == []
+    assert not left, left
 
 
 def certificates(name: str = "") -> Path:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from provisioner.lab.space import quiet
+
+RELEASE_S = 30.0  # the kernel writes what a file system still holds after its last mount is gone
 
 
 def mounts(folders: Sequence[Path]) -> list[Path]:
@@ -32,9 +35,16 @@ def loops(folders: Sequence[Path]) -> list[str]:
 
 
 def clear(folders: Sequence[Path]) -> None:
-    """Remove both, as far as the kernel lets them go."""
+    """Remove both, as far as the kernel lets them go within ``RELEASE_S``.
+
+    The mounts of a container end with its last process, behind that process's back, and a loop
+    device that is in use goes only with the last of them.
+    """
     for path in mounts(folders):
         if not quiet("umount", str(path)):
             quiet("umount", "--lazy", str(path))
     for device in loops(folders):
         quiet("losetup", "-d", device)
+    deadline = time.monotonic() + RELEASE_S
+    while loops(folders) and time.monotonic() < deadline:
+        time.sleep(0.05)
