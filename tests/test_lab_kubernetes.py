@@ -17,7 +17,7 @@ from harness.cli.lab import lab_command
 from provisioner.errors import BadRequest, PlatformFault
 from provisioner.lab import cgroups, serve
 from provisioner.lab.images import COMPLETE
-from provisioner.lab.kubernetes import build, node, node_files, pki, plan, providers
+from provisioner.lab.kubernetes import build, existing, node, node_files, pki, plan, providers
 from provisioner.lab.kubernetes.defects import DEFECTS, known
 from provisioner.lab.kubernetes.names import records
 from provisioner.lab.kubernetes.relay import Relay
@@ -82,6 +82,27 @@ def test_the_first_provider_wins_and_each_says_what_it_can(tmp_path: Path) -> No
     assert chain[0].place == Path("/a")
     assert chain[2].capabilities == {"api", "api.ssa", "api.crd"}
     assert {"nodes.real", "dns", "services.dataplane"} <= chain[3].capabilities
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("contexts: [{name: mine, context: {namespace: team}}]", "team"),
+        ("contexts: [{name: mine, context: {cluster: c}}]", "default"),
+        ("contexts: [{name: other}]", "INTEROP_KUBE_CONTEXT: no context 'mine'.*there are: other"),
+        ("contexts: 3", "expected a kubeconfig"),
+        ("[", "expected a kubeconfig"),
+    ],
+)
+def test_an_existing_context_brings_its_namespace(tmp_path: Path, text: str, expected: str) -> None:
+    file = tmp_path / "config"
+    file.write_text(text)
+
+    if " " not in expected:
+        assert existing.namespace(file, "mine") == expected
+        return
+    with pytest.raises(BadRequest, match=expected):
+        existing.namespace(file, "mine")
 
 
 def test_assets_with_controllers_can_more(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from provisioner.driver import Driver, Handle, Owner, Status
+from provisioner.errors import PlatformFault
 from provisioner.features import Completed, Exec, RawCall
 from provisioner.lab import up
 from provisioner.lab.images import default_cache
@@ -216,6 +217,54 @@ def test_nothing_of_a_node_is_on_the_host(lab: Desk) -> None:
 
 
 # -- providers, ends and defects -------------------------------------------------------------------
+
+
+def test_a_context_that_is_there_is_used_and_left_alone(
+    lab: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second lab that only connects: to the first one's cluster, as a context of a kubeconfig."""
+    kubeconfig = Path(lab.entry["kubeconfig"])
+    before = kubeconfig.read_bytes()
+    monkeypatch.setenv("INTEROP_KUBE_CONTEXT", lab.entry["context"])
+    monkeypatch.setenv("KUBECONFIG", f"{kubeconfig}:/nonexistent")
+    monkeypatch.setenv("INTEROP_KUBE_IMAGE", lab.entry["images"]["debian-12"])
+    with ExitStack() as stack:
+        there = desk(stack, tmp_path, name=f"t-k8s-e-{os.getpid()}")
+        about = there.driver.describe()
+        machine = there.make(Kind.MACHINE, "e-1", MachineSpec(image=ImageSpec(os="debian")), {})
+        there.ready(machine)
+        said = there.run(machine, "echo here").stdout
+        seen = lab.driver.read(machine)
+        there.driver.delete(machine)
+
+    assert there.entry["declared"]["provider"] == "kubeconfig"
+    assert there.entry["emulator"] is False
+    assert about.features >= {"kubernetes.nodes.real", "kubernetes.controllers", "exec"}
+    assert said == b"here\n"
+    assert seen is not None
+    assert kubeconfig.read_bytes() == before
+    assert lab.call("GET /api/v1/nodes")["status"] == 200
+
+
+def test_a_context_that_does_not_answer_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "config"
+    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}
+    context = {"name": "mine", "context": {"cluster": "c", "user": "u"}}
+    user = {"name": "u", "user": {}}
+    document = {"clusters": [cluster], "users": [user], "contexts": [context]}
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    space = Space(name=f"t-k8s-n-{os.getpid()}")
+    for name, words in (("mine", "connection refused"), ("other", "'other'.*there are: mine")):
+        monkeypatch.setenv("INTEROP_KUBE_CONTEXT", name)
+        try:
+            with pytest.raises(PlatformFault, match=f"(?i){words}") as caught:
+                up.up(space, ["kubernetes"], lambda platform, text: None)
+        finally:
+            assert up.down(space) == []
+        assert "\n" not in str(caught.value)
 
 
 def test_an_api_without_nodes_says_what_it_lacks(

@@ -92,7 +92,9 @@ class Cluster:
             self._closing.append(altering.close)
             told = altering.address
         users = [pki.HARNESS, pki.ADMIN]
-        authority.kubeconfig(self.kubeconfig, told, users, plan.CONTEXT, current=False)
+        authority.kubeconfig(
+            self.kubeconfig, told, users, plan.CONTEXT, namespace=plan.NAMESPACE, current=False
+        )
         api = Api(server, authority.folder, pki.ADMIN)
         volumes = Volumes(
             self._bulk, api,

@@ -1,7 +1,7 @@
-"""Clusters that others make: a context that is there already, kind, k3s.
+"""Clusters that others make: kind, k3s.
 
-kind and k3s are started as their documentation says; they are not run in our own tests, for lack
-of their images. The user's own kubeconfig is never written.
+They are started as their documentation says, and not run in our own tests, for lack of their
+images. The user's own kubeconfig is never written.
 
 Sources: kind documentation, "Quick Start"; K3s documentation, "k3s server".
 """
@@ -32,12 +32,7 @@ def serve(
         PlatformFault: it could not be made, or has ended.
     """
     kubeconfig = folder / "kubeconfig"
-    if provider.name == "kubeconfig":
-        if not provider.place.is_file():
-            raise PlatformFault(f"{provider.place}: no such kubeconfig; KUBECONFIG names another")
-        state.ready("kubernetes", entry(provider, provider.place, provider.context))
-        threading.Event().wait()
-    elif provider.name == "kind":
+    if provider.name == "kind":
         name = space.namespace
         state.progress("kubernetes", "kind create cluster")
         common = ("--name", name, "--kubeconfig", str(kubeconfig))

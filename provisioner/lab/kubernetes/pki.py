@@ -70,7 +70,14 @@ class Authority:
         self._write("sa.pub", public)
 
     def kubeconfig(
-        self, target: Path, server: str, users: Sequence[str], context: str, *, current: bool = True
+        self,
+        target: Path,
+        server: str,
+        users: Sequence[str],
+        context: str,
+        *,
+        namespace: str = "default",
+        current: bool = True,
     ) -> None:
         """Write a kubeconfig file with the issued *users*; the first one has the plain context.
 
@@ -94,7 +101,7 @@ class Authority:
             "contexts": [
                 {
                     "name": context if user == users[0] else f"{context}-{user}",
-                    "context": {"cluster": context, "user": user},
+                    "context": {"cluster": context, "user": user, "namespace": namespace},
                 }
                 for user in users
             ],

@@ -3,7 +3,7 @@
 =============== ============================== ====================================================
 provider        is there when                  gives
 =============== ============================== ====================================================
-kubeconfig      INTEROP_KUBE_CONTEXT is set    whatever that cluster has; only connected to
+kubeconfig      INTEROP_KUBE_CONTEXT is set    what that cluster has, with INTEROP_KUBE_IMAGE
 kind            kind and docker or podman      a cluster in containers (not run in our own tests)
 k3s             k3s and root                   one node (not run in our own tests)
 assets          KUBEBUILDER_ASSETS             etcd and the API server only (envtest)
@@ -40,12 +40,14 @@ class Provider:
         capabilities: what a cluster of it can do.
         place: its binaries, the kubeconfig file, or the command.
         context: of an existing kubeconfig.
+        image: a Debian 12 that cluster can pull, for machines.
     """
 
     name: str
     capabilities: frozenset[str]
     place: Path
     context: str = ""
+    image: str = ""
 
 
 def choose(
@@ -77,8 +79,9 @@ def _kubeconfig(environment: Mapping[str, str]) -> Provider | None:
         return None
     file = environment.get("KUBECONFIG", "").split(os.pathsep)[0] or "~/.kube/config"
     return Provider(
-        name="kubeconfig", capabilities=NODES, place=Path(file).expanduser(), context=context
-    )
+        name="kubeconfig", capabilities=NODES, place=Path(file).expanduser(), context=context,
+        image=environment.get("INTEROP_KUBE_IMAGE", ""),
+    )  # fmt: skip
 
 
 def _kind(environment: Mapping[str, str]) -> Provider | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from provisioner.errors import BadRequest, PlatformFault
 from provisioner.lab.images import Images
-from provisioner.lab.kubernetes import image, others, plan, providers
+from provisioner.lab.kubernetes import existing, image, others, plan, providers
 from provisioner.lab.kubernetes.cluster import Cluster
 from provisioner.lab.kubernetes.declared import NOTES
 from provisioner.lab.kubernetes.defects import known
@@ -37,7 +37,10 @@ def run(space: Space, state: State, images: Images) -> None:
     if provider.name in ("kubeconfig", "kind", "k3s"):
         if defects:
             raise BadRequest(f"lab-kubernetes: {provider.name} cannot be given defects")
-        others.serve(provider, space, state, folder, bulk, _entry)
+        if provider.name == "kubeconfig":
+            existing.serve(provider, state, _entry)
+        else:
+            others.serve(provider, space, state, folder, bulk, _entry)
         return
     archive = None
     if "nodes.real" in provider.capabilities:
