@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-from collections.abc import Iterator, Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +55,26 @@ def driver(entry: dict[str, Any], state: Path, **changed: Any) -> Driver:
         name="lab-kubernetes", kind="kubernetes", settings=settings, declared=declared, state=state
     )
     return open_driver(config)
+
+
+def started(
+    entry: Mapping[str, Any], folder: Path, select: str, workload: str = "none"
+) -> subprocess.Popen[str]:
+    """A run of some checks, with nothing standing unless a workload is named."""
+    platforms = folder / "platforms.yaml"
+    platforms.write_text(yaml.safe_dump({"platforms": {"lab-kubernetes": dict(entry)}}))
+    return subprocess.Popen(
+        [str(Path(sys.executable).with_name("interop")), "run", "-p", "lab-kubernetes",
+         "--platforms", str(platforms), "--workload", workload, "--results", str(folder),
+         "--quiet", "--select", select],
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def outcomes(run: subprocess.Popen[str], folder: Path) -> dict[str, tuple[str, str]]:
+    """How each check ended, and why."""
+    said, _ = run.communicate()
+    found = list(folder.glob("run-*/lab-kubernetes/result.json"))
+    assert found, said
+    document = json.loads(found[0].read_text(encoding="utf-8"))
+    return {one["id"]: (one["outcome"], one["reason"]) for one in document["checks"]}

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,7 +36,7 @@ def test_an_alteration_is_about_its_check_alone(name: str) -> None:
 
     assert re.compile(one.call)
     assert one.status or one.swap[0]
-    alone = ("/apps/v1$", "podtemplates", "storageclasses", "persistentvolumes/")
+    alone = ("/apps/v1$", "podtemplates", "samples", "storageclasses", "persistentvolumes/")
     assert one.checks[0] in one.call + one.asked or any(part in one.call for part in alone)
 
 
@@ -111,27 +108,6 @@ def test_a_node_that_does_not_answer_is_known(cluster: Any, expected: dict[str, 
 # -- on the lab --------------------------------------------------------------------------------
 
 
-def started(entry: Mapping[str, Any], folder: Path) -> subprocess.Popen[str]:
-    """A run of these checks, with nothing standing."""
-    platforms = folder / "platforms.yaml"
-    platforms.write_text(yaml.safe_dump({"platforms": {"lab-kubernetes": dict(entry)}}))
-    return subprocess.Popen(
-        [str(Path(sys.executable).with_name("interop")), "run", "-p", "lab-kubernetes",
-         "--platforms", str(platforms), "--workload", "none", "--results", str(folder),
-         "--quiet", "--select", "k8s"],
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-
-
-def outcomes(run: subprocess.Popen[str], folder: Path) -> dict[str, tuple[str, str]]:
-    """How each check ended, and why."""
-    said, _ = run.communicate()
-    found = list(folder.glob("run-*/lab-kubernetes/result.json"))
-    assert found, said
-    document = json.loads(found[0].read_text(encoding="utf-8"))
-    return {one["id"]: (one["outcome"], one["reason"]) for one in document["checks"]}
-
-
 def behind(entry: Mapping[str, Any], folder: Path) -> tuple[Altering, dict[str, Any]]:
     """An API server that alters all it can, and the entry of platforms.yaml that leads to it."""
     told = yaml.safe_load(Path(entry["kubeconfig"]).read_text(encoding="utf-8"))
@@ -152,11 +128,11 @@ def runs(
     folders = {name: tmp_path_factory.mktemp(name) for name in ("healthy", "altered")}
     front, altered_entry = behind(kubernetes, folders["altered"])
     going = {
-        "healthy": started(kubernetes, folders["healthy"]),
-        "altered": started(altered_entry, folders["altered"]),
+        "healthy": kubernetes_lab.started(kubernetes, folders["healthy"], "k8s"),
+        "altered": kubernetes_lab.started(altered_entry, folders["altered"], "k8s"),
     }
     try:
-        return {name: outcomes(run, folders[name]) for name, run in going.items()}
+        return {name: kubernetes_lab.outcomes(run, folders[name]) for name, run in going.items()}
     finally:
         front.close()
 

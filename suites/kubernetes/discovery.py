@@ -10,9 +10,10 @@ import re
 import pytest
 
 from suites.claims import claim, same
-from suites.kubernetes.wire import CORE, Wire
-from suites.seams import Observe
+from suites.kubernetes.wire import CORE, SPACE, Object, Wire
+from suites.seams import NotApplicable, Observe
 
+KINDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PLURAL = re.compile(r"[a-z0-9]+")  # a kind of thing; its parts have a slash
 
 
@@ -71,3 +72,42 @@ def test_what_can_be_listed_is_listed(wire: Wire, observe: Observe) -> None:
         expected="404 or 403",
         actual=gone.status,
     )
+
+
+def established(one: Object) -> bool:
+    """Whether a kind of one's own is served."""
+    conditions = one.get("status", {}).get("conditions") or ()
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+
+
+@pytest.mark.check("k8s-api-10", needs=("kubernetes.api.crd",))
+@pytest.mark.cost("api")
+def test_kinds_of_ones_own_are_served(
+    wire: Wire, observe: Observe, not_applicable: NotApplicable
+) -> None:
+    """Each version in which a custom kind is served is in discovery, and lists as that kind."""
+    answer = wire(f"GET {KINDS}", query={"limit": 50})
+    if answer.status == 403:
+        not_applicable("custom kinds may not be listed")
+    same("status of the list of custom kinds", expected=200, actual=answer.status)
+    found = [one for one in answer.body["items"] if established(one)]
+    observe("custom-kinds", len(found), source="api")
+    if not found:
+        not_applicable("the cluster has no custom kinds")
+    for one in found:
+        spec, names = one["spec"], one["spec"]["names"]
+        stored = [version["name"] for version in spec["versions"] if version["storage"]]
+        same(f"versions that {names['plural']} are stored in", expected=1, actual=len(stored))
+        for version in (each["name"] for each in spec["versions"] if each["served"]):
+            place = f"/apis/{spec['group']}/{version}"
+            told = wire.given(200, f"kinds of {place}", f"GET {place}", quiet=True)["resources"]
+            kinds = [kind["kind"] for kind in told if kind["name"] == names["plural"]]
+            same(f"kind of {names['plural']}", expected=[names["kind"]], actual=kinds)
+            inner = f"/{SPACE}" if spec["scope"] == "Namespaced" else ""
+            path = f"GET {place}{inner}/{names['plural']}"
+            listed = wire(path, quiet=True, query={"limit": 1})
+            what = f"list of {names['plural']}"
+            claim(listed.status in (200, 403), what, expected="200 or 403", actual=listed.status)
+            if listed.status == 200:
+                expected = names.get("listKind") or f"{names['kind']}List"
+                same(f"kind of the {what}", expected=expected, actual=listed.body["kind"])

@@ -162,3 +162,23 @@ def test_a_volume_grows_or_says_no(
     pods.start("grown", "exec sleep 600", **mounted(name))
     after = wire.wait(CLAIMS, name, lambda one: size_of(one) >= 2 * GIB, pods.seconds)
     claim(size_of(after) >= 2 * GIB, "size in the end", expected="2Gi", actual=size_of(after))
+
+
+@pytest.mark.check("k8s-vol-05", needs=("kubernetes.volumes", "kubernetes.nodes.real"))
+@pytest.mark.cost("shared")
+def test_a_claim_is_used_as_it_says(wire: Wire, pods: Pods, observe: Observe) -> None:
+    """A bound claim has the access mode asked for, and a pod that mounts it read-only reads it."""
+    name = claimed(wire)
+    pods.ended(pods.start("writes", "echo kept > /data/word && sync", **mounted(name)))
+    there = wire.see(CLAIMS, name) or {}
+    modes = there["status"].get("accessModes") or []
+    observe("access-modes", modes, source="api")
+    claim("ReadWriteOnce" in modes, "access modes", expected="ReadWriteOnce", actual=modes)
+    reader = mounted(name)
+    reader["inside"]["volumeMounts"][0]["readOnly"] = True
+    script = (
+        f"cat /data/word > {SAY}; if echo more 2>/dev/null >> /data/word; then echo written;"
+        f" else echo refused; fi >> {SAY}"
+    )
+    said = pods.said("reads", script, **reader)
+    same("what a pod reads, and whether it may write", expected="kept\nrefused", actual=said)

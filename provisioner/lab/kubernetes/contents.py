@@ -1,4 +1,4 @@
-"""What the lab puts into its cluster before anybody else: rights, a storage class, the DNS service.
+"""What the lab puts into its cluster first: rights, a kind of its own, a storage class, the DNS.
 
 The harness is an ordinary user: it may do everything in its own namespace, and of the cluster it
 may read what `describe` reports. It is no cluster-admin.
@@ -13,6 +13,7 @@ from provisioner.lab.kubernetes.api import Api
 from provisioner.lab.kubernetes.pki import HARNESS
 
 PROVISIONER = "lab.interop/disk"
+GROUP = "interop.lab"  # of the custom kind
 ALL = ["*"]
 NAMESPACED = [
     "", "apps", "autoscaling", "batch", "coordination.k8s.io", "discovery.k8s.io", "events.k8s.io",
@@ -22,8 +23,9 @@ READ = ["get", "list", "watch"]
 
 
 def put(api: Api, *, nodes: bool) -> None:
-    """Apply everything; it may be there already. Without nodes there are rights only."""
-    for path, body in (_namespace(), *_rights(), *((_storage(), *_dns()) if nodes else ())):
+    """Apply everything; it may be there already. Without nodes only what the API does itself."""
+    served = (_storage(), *_dns()) if nodes else ()
+    for path, body in (_namespace(), *_rights(), _custom_kind(), *served):
         metadata = {**body.pop("metadata"), "labels": plan.LABEL}
         api.apply(path, {**body, "metadata": metadata})
 
@@ -38,7 +40,10 @@ def _rights() -> list[tuple[str, dict[str, Any]]]:
     top = "/apis/rbac.authorization.k8s.io/v1"
     kinds = ["nodes", "persistentvolumes", "storageclasses", "customresourcedefinitions",
              "apiservices", "priorityclasses", "csidrivers", "csinodes", "namespaces"]  # fmt: skip
-    inside = [{"apiGroups": NAMESPACED, "resources": _namespaced(), "verbs": ALL}]
+    inside = [
+        {"apiGroups": NAMESPACED, "resources": _namespaced(), "verbs": ALL},
+        {"apiGroups": [GROUP], "resources": ALL, "verbs": ALL},
+    ]
     outside = [
         {"apiGroups": ALL, "resources": kinds, "verbs": READ},
         {"nonResourceURLs": ALL, "verbs": ["get"]},
@@ -82,6 +87,28 @@ def _namespaced() -> list[str]:
         " horizontalpodautoscalers/status"
     )
     return [*whole, *parts]
+
+
+def _custom_kind() -> tuple[str, dict[str, Any]]:
+    """A kind that Kubernetes does not have, as operators bring theirs."""
+    text = {"type": "object", "properties": {"text": {"type": "string", "maxLength": 99}}}
+    schema = {"type": "object", "properties": {"spec": text}}
+    version = {"served": True, "schema": {"openAPIV3Schema": schema}}
+    body = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"samples.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {"plural": "samples", "singular": "sample", "kind": "Sample"},
+            "versions": [
+                {"name": "v1", "storage": True, **version},
+                {"name": "v1beta1", "storage": False, **version},
+            ],
+        },
+    }
+    return f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/samples.{GROUP}", body
 
 
 def _storage() -> tuple[str, dict[str, Any]]:

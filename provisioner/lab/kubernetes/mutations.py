@@ -68,6 +68,8 @@ MUTATIONS: Mapping[str, Mutation] = {
     "api-anything-is-kept": Mutation(
         call="GET .*k8s-api-09", swap=(r"\A\{", '{"surprise":"kept",'), checks=("k8s-api-09",)
     ),
+    "api-custom-kind-unlisted": Mutation(call=r"GET .*/samples\?", status=405,
+                                         checks=("k8s-api-10",)),
     "api-first-page-only": Mutation(
         call="GET .*k8s-list-01.*limit=", swap=('"continue":"[^"]+"', '"continue":""'),
         checks=("k8s-list-01",),
@@ -156,6 +158,10 @@ MUTATIONS: Mapping[str, Mutation] = {
     "svc-asks-for-another": _said(
         "k8s-svc-07", '"message":"[0-9.]+"', '"message":"192.0.2.1"', pod="-client"
     ),
+    "svc-slices-call-all-ready": Mutation(
+        call="GET .*/endpointslices.*k8s-svc-08", swap=('"ready":false', '"ready":true'),
+        checks=("k8s-svc-08",),
+    ),
     "vol-no-default-class": Mutation(
         call="GET .*/storageclasses", swap=('is-default-class":"true"', 'is-default-class":"no"'),
         checks=("k8s-vol-01",),
@@ -166,6 +172,7 @@ MUTATIONS: Mapping[str, Mutation] = {
         body='{"status":{"phase":"Released"}}', checks=("k8s-vol-03",),
     ),
     "vol-any-size-is-told": _taken("k8s-vol-04", "PATCH ", 403, 422),
+    "vol-read-only-is-written": _said("k8s-vol-05", "refused", "written", pod="-reads"),
     "conf-bytes-altered": Mutation(
         call="GET .*/configmaps/k8s-conf-01",
         swap=('"binaryData":{"([^"]+)":"..', r'"binaryData":{"\1":"//'), checks=("k8s-conf-01",),
