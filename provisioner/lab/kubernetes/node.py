@@ -87,6 +87,7 @@ def main() -> None:
     socket.sethostname(node.name)
     change_root(node, Path(node.root))
     os.environ["PATH"] = f"{node.binaries}:/usr/sbin:/usr/bin:/sbin:/bin"
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"  # the kubelet would look for it for 6 s
     Supervisor(node).run()
 
 
