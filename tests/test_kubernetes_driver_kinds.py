@@ -290,8 +290,9 @@ def test_a_whole_cluster_lacks_nothing() -> None:
     assert lacking({}, Kept(Unauthorized("no", "k")), Seen()) == set()
 
 
-def test_a_policy_that_nobody_enforces_is_declared() -> None:
-    assert lacking({"network-policy": "absent"}, Kept({}), Seen()) == {"network-policy"}
+@pytest.mark.parametrize("name", ["network-policy", "load-balancer"])
+def test_what_no_api_tells_is_declared(name: str) -> None:
+    assert lacking({name: "absent"}, Kept({}), Seen()) == {name}
 
 
 def test_what_can_be_seen_to_be_lacking_is() -> None:

@@ -18,6 +18,7 @@ from provisioner.errors import BadRequest, PlatformFault
 from provisioner.lab import cgroups, serve
 from provisioner.lab.images import COMPLETE
 from provisioner.lab.kubernetes import build, existing, node, node_files, pki, plan, providers
+from provisioner.lab.kubernetes.balancers import free
 from provisioner.lab.kubernetes.defects import DEFECTS, known
 from provisioner.lab.kubernetes.names import records
 from provisioner.lab.kubernetes.relay import Relay
@@ -307,6 +308,13 @@ def test_a_service_has_its_own_address_and_a_headless_one_its_pods() -> None:
 
 def test_an_external_name_is_not_served() -> None:
     assert records([service("out", "", type="ExternalName", externalName="example.org")], []) == ""
+
+
+def test_balancers_get_addresses_one_by_one() -> None:
+    assert free([]) == "10.97.0.1"
+    assert free(["10.97.0.1", "10.97.0.3"]) == "10.97.0.2"
+    with pytest.raises(ValueError, match="no address of"):
+        free(f"10.97.0.{number}" for number in range(256))
 
 
 # -- small things ------------------------------------------------------------------------------

@@ -28,8 +28,15 @@ ABILITIES: Mapping[str, str] = {
     "dns": "names of services resolve",
     "volumes": "claims get volumes",
     "network-policy": "a network plugin enforces NetworkPolicy",
+    "load-balancer": "services of type LoadBalancer get an address",
 }
-OF_NODES = ("nodes.real", "exec-logs", "services.dataplane", "dns", "network-policy")
+OF_NODES = ("nodes.real", "exec-logs", "services.dataplane", "dns", "network-policy",
+            "load-balancer")  # fmt: skip
+# what no API tells, so that its owner may have to: what it means that there is none
+UNTOLD: Mapping[str, str] = {
+    "network-policy": "no network plugin enforces NetworkPolicy",
+    "load-balancer": "nothing gives addresses to services of type LoadBalancer",
+}
 
 
 def abilities(
@@ -46,8 +53,9 @@ def abilities(
         }
     else:
         lacking = _seen_lacking(cluster, choice)
-    if declared.get("network-policy") == "absent":
-        lacking["network-policy"] = "declared: no network plugin enforces NetworkPolicy"
+    for name, means in UNTOLD.items():
+        if declared.get(name) == "absent":
+            lacking[name] = f"declared: {means}"
     offered = frozenset(f"{PREFIX}{name}" for name in ABILITIES if name not in lacking)
     return offered, {f"{PREFIX}{name}": reason for name, reason in lacking.items()}
 

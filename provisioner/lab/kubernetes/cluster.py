@@ -11,6 +11,7 @@ from pathlib import Path
 from provisioner.lab.kubernetes import contents, network, nodes, pki, plan
 from provisioner.lab.kubernetes.altering import Altering
 from provisioner.lab.kubernetes.api import Api, Refused, smoke, until
+from provisioner.lab.kubernetes.balancers import Balancers
 from provisioner.lab.kubernetes.control import ControlPlane
 from provisioner.lab.kubernetes.mutations import wanted
 from provisioner.lab.kubernetes.names import Names
@@ -167,6 +168,8 @@ class Cluster:
             names.follow()
         if "policies-not-enforced" not in self._defects:
             Policies(api, self._plans).follow()
+        if "balancers-dead" not in self._defects:
+            Balancers(api).follow()
         volumes.follow()
         VirtualNodes(api, [f"virtual-{number}" for number in range(VIRTUAL_NODES)]).follow()
         self._say("waiting for the nodes")

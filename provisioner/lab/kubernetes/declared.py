@@ -10,7 +10,8 @@ NOTES: tuple[str, ...] = (
     "a volume is an ext4 image on the lab's disk, seen by every node; two nodes are not kept from"
     " mounting it at once; no snapshots, no expansion, no raw blocks",
     "etcd does not flush to the disk; one API server, one etcd",
-    "no load balancers, no metrics API, no IPv6, no way to the internet",
+    "a load balancer's address is kube-proxy's alone: it answers within the cluster",
+    "no metrics API, no IPv6, no way to the internet",
     "nodes with the label interop.lab/virtual only pretend: their pods are simulated",
     "images are imported into the nodes; there is no registry",
 )

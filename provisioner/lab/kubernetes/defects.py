@@ -16,6 +16,7 @@ DEFECTS: Mapping[str, str] = {
     "scheduler-dead": "pods stay pending",
     "volumes-never-bind": "claims stay pending",
     "volume-smaller": "a volume has three quarters of the asked size",
+    "balancers-dead": "services of type LoadBalancer get no address",
     "nodes-apart": "pods of different nodes do not reach each other",
 }
 

@@ -158,6 +158,9 @@ MUTATIONS: Mapping[str, Mutation] = {
     "svc-asks-for-another": _said(
         "k8s-svc-07", '"message":"[0-9.]+"', '"message":"192.0.2.1"', pod="-client"
     ),
+    "svc-balancer-is-silent": _said(
+        "k8s-svc-09", '"message":"k8s[^"]+"', '"message":"silence"', pod="-client"
+    ),
     "svc-slices-call-all-ready": Mutation(
         call="GET .*/endpointslices.*k8s-svc-08", swap=('"ready":false', '"ready":true'),
         checks=("k8s-svc-08",),

@@ -17,6 +17,7 @@ API_PORT = 6443
 LINK_LAB, LINK_CONTROL = "10.99.0.1", "10.99.0.2"
 PODS = "10.244.0.0/16"
 SERVICES = "10.96.0.0/16"
+BALANCED = "10.97.0.0/24"  # of services of type LoadBalancer
 API_SERVICE, DNS_SERVICE = "10.96.0.1", "10.96.0.10"
 DOMAIN = "cluster.local"
 NODES = 2

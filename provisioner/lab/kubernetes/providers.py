@@ -28,6 +28,7 @@ API = frozenset({"api", "api.ssa", "api.crd"})
 CONTROLLERS = API | {"controllers", "scheduler"}
 NODES = CONTROLLERS | {"nodes.real", "exec-logs", "services.dataplane", "dns", "volumes"}
 POLICY = frozenset({"network-policy"})  # where a plugin enforces it
+BALANCERS = frozenset({"load-balancer"})
 HINT = "no Kubernetes is there: `interop lab build kubernetes` compiles one (16 minutes, once)"
 
 
@@ -112,4 +113,4 @@ def _built(cache: Path) -> Provider | None:
     folder = build.found(cache)
     if folder is None:
         return None
-    return Provider(name="built", capabilities=NODES | POLICY, place=folder)
+    return Provider(name="built", capabilities=NODES | POLICY | BALANCERS, place=folder)
