@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -28,11 +29,17 @@ def by_all_processors(work: Callable[[J], R], parts: Iterable[J]) -> Iterator[R]
         yield from map(work, jobs)
         return
     context = get_context("fork")
-    with ProcessPoolExecutor(processors, context, _WORK.append, (work,)) as pool:
+    with ProcessPoolExecutor(processors, context, _start, (work,)) as pool:
         yield from pool.map(_job, jobs, chunksize=4)
 
 
 _WORK: list[Callable[[Any], Any]] = []  # of a worker process
+
+
+def _start(work: Callable[[Any], Any]) -> None:
+    """Begin a worker; what it was forked with is no garbage and need not be looked at again."""
+    gc.freeze()
+    _WORK.append(work)
 
 
 def _job(part: object) -> Any:

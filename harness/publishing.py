@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -39,6 +40,7 @@ from reports.redact import Private, redaction
 from reports.result import SCHEMA, Result
 from reports.site import check_pages
 from reports.site.build import Page, Site, build
+from reports.site.charts import KEPT, drawings
 from reports.site.documents import GuidelineDocument, Judged, Seen, Shown, Summary
 from reports.site.render import Renderer, page
 from reports.site.runs import result_pages
@@ -155,6 +157,12 @@ def publish(
     before: Collection[str] = memory["files"]
     ordered = sorted(paths, key=lambda path: not is_bundle(path))
     keys = {path: publication.key(_digest(path)) for path in ordered}
+    whole = publication.key(
+        "\0".join([publication.day.isoformat(), publication.base, *keys.values()])
+    )
+    if memory["whole"] == whole and _untouched(folder, before):
+        same = len(memory["files"])
+        return Published(results=len(memory["results"]), read=0, written=[], same=same, removed=[])
     kept = {path: _kept(folder, memory, key) for path, key in keys.items()}
     fresh = {path: key for path, key in keys.items() if kept[path] is None}
     prepared = _prepared(publication, fresh)
@@ -192,6 +200,7 @@ def publish(
         title=publication.title,
         base=publication.base,
     )
+    KEPT.set(dict(_drawings(folder, before)))
     changes = site.changes_by_check()
     for pages in by_all_processors(lambda id_: check_pages.files(site, id_, changes), site.checks):
         for at, text in pages:
@@ -201,10 +210,12 @@ def publish(
     removed = tree.keep_only(before)
     remembered = {
         "schema": MEMORY_SCHEMA,
+        "whole": whole,
         "results": results,
         "files": sorted({*tree.written, *tree.same}),
     }
     tree.put(MEMORY, json.dumps(remembered, indent=0) + "\n")
+    os.utime(folder / MEMORY)
     return Published(
         results=len(summaries),
         read=len(fresh),
@@ -222,6 +233,23 @@ def _kept(folder: Path, memory: Mapping[str, Any], key: str) -> Summary | None:
     whole = all((folder / at).is_file() for at in _files(stem, memory["files"]))
     summary = read_summary(folder / f"{stem}.summary.json") if whole else None
     return summary if summary is not None and summary.key == key else None
+
+
+def _untouched(folder: Path, known: Collection[str]) -> bool:
+    """Whether all files are there and none was written after the memory, which is the last."""
+    try:
+        last = (folder / MEMORY).stat().st_mtime_ns
+        return all((folder / at).stat().st_mtime_ns <= last for at in known)
+    except OSError:
+        return False
+
+
+def _drawings(folder: Path, known: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The charts that are there already."""
+    for at in known:
+        if at.endswith(".html") and not at.startswith("runs/"):
+            with suppress(OSError):
+                yield from drawings((folder / at).read_text(encoding="utf-8"))
 
 
 def _files(stem: str, known: Collection[str]) -> list[str]:
@@ -427,14 +455,15 @@ def _memory(folder: Path) -> Mapping[str, Any]:
             raise BadDocument(
                 str(folder), "", "not empty and no site of ours; expected a new or empty folder"
             )
-        return {"results": {}, "files": {}}
+        return {"whole": "", "results": {}, "files": {}}
     memory = read_json(file)
     results, kept = memory.get("results"), memory.get("files")
     good = memory.get("schema") == MEMORY_SCHEMA and isinstance(results, dict)
     if not good or not isinstance(kept, list) or not all(isinstance(p, str) for p in kept):
         raise BadDocument(str(file), "schema", f"expected {MEMORY_SCHEMA}")
     plain = {str(k): str(v) for k, v in (results or {}).items()}
-    return {"results": plain, "files": dict.fromkeys(kept)}
+    whole = str(memory.get("whole", ""))
+    return {"whole": whole, "results": plain, "files": dict.fromkeys(kept)}
 
 
 def machine_salt() -> bytes:

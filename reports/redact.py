@@ -113,18 +113,15 @@ class Redaction:
 
     def value(self, value: Any, path: tuple[str, ...] = ()) -> Any:
         """A JSON value, its keys too, without anything private."""
-        if path and value not in (None, "", [], {}):
-            if self.keys and is_named(path, self.keys):
-                return self._whole(value, "private")
-            if isinstance(value, str) and _is_secret(path[-1]):
-                return SECRET
+        if self.keys and path and value not in (None, "", [], {}) and is_named(path, self.keys):
+            return self._whole(value, "private")
         if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, Mapping):
+            return SECRET if value and path and _is_secret(path[-1]) else self.text(value)
+        if isinstance(value, dict | Mapping):
             return {self.text(k): self.value(v, (*path, part)) for k, part, v in _parts(value)}
         if isinstance(value, list | tuple):
             return [self.value(item, path) for item in value]
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if self.stand_ins and isinstance(value, int | float) and not isinstance(value, bool):
             return self.stand_ins.get(str(value), value)
         return value
 
@@ -196,7 +193,7 @@ def is_named(path: tuple[str, ...], names: Sequence[str]) -> bool:
 
 def controllers(path: tuple[str, ...], text: str) -> Iterator[str]:
     """Addresses of management controllers that *text*, found at *path*, tells."""
-    if any(_is_controller(part) for part in path):
+    if _leads_to_controller(path):
         yield from ADDRESS.findall(text)
     if CALLS.search(text):
         for pattern in CONTROLLER_CALLS:
@@ -209,8 +206,8 @@ def _is_secret(key: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _is_controller(key: str) -> bool:
-    return CONTROLLER.search(key) is not None
+def _leads_to_controller(path: tuple[str, ...]) -> bool:
+    return any(CONTROLLER.search(part) for part in path)
 
 
 def _leaves(document: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -218,7 +215,7 @@ def _leaves(document: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
     waiting: list[tuple[tuple[str, ...], Any]] = [((), document)]
     while waiting:
         path, value = waiting.pop()
-        if isinstance(value, Mapping):
+        if isinstance(value, dict | Mapping):
             waiting.extend(((*path, part), item) for _, part, item in _parts(value))
         elif isinstance(value, list | tuple):
             waiting.extend((path, item) for item in value)

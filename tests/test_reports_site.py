@@ -19,6 +19,7 @@ from guidelines.errors import BadDocument
 from harness.cli.publish import publish_command
 from harness.publishing import publish
 from reports.redact import Private
+from reports.site.charts import drawings
 from reports.site.documents import slug
 from reports.site.render import is_web
 from reports.write import Tree
@@ -226,6 +227,37 @@ def test_one_more_result_touches_only_what_it_changes(tmp_path: Path) -> None:
     assert {"platforms/beta.html", "checks/net-10.html", "index.html"} <= set(done.written)
     untouched = {f for f, time in times.items() if f.stat().st_mtime_ns == time}
     assert tmp_path / "site/platforms/alpha.html" in untouched
+
+
+def test_nothing_new_costs_nothing_and_a_page_changed_by_hand_is_mended(tmp_path: Path) -> None:
+    paths = written(tmp_path / "results", [result("alpha", "2026-11-20", net_10="passed")])
+    made = publication([guideline_file(tmp_path)])
+    first = publish(made, paths, tmp_path / "site")
+    again = publish(made, paths, tmp_path / "site")
+    page = tmp_path / "site" / "platforms" / "alpha.html"
+    page.write_text("changed by hand")
+    mended = publish(made, paths, tmp_path / "site")
+
+    assert (again.results, again.written, again.same) == (1, [], len(first.written) - 1)
+    assert mended.written == ["platforms/alpha.html"]
+    assert "changed by hand" not in page.read_text()
+    assert publish(made, paths, tmp_path / "site").written == []
+
+
+def test_a_chart_that_shows_the_same_is_not_drawn_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = written(tmp_path / "results", [result("alpha", "2026-11-20", net_10="passed")])
+    guideline = guideline_file(tmp_path)
+    publish(publication([guideline]), paths, tmp_path / "site")
+    page = tmp_path / "site" / "platforms" / "alpha.html"
+    drawn = dict(drawings(page.read_text()))
+    monkeypatch.setattr("reports.site.charts.import_module", lambda _: pytest.fail("drawn again"))
+
+    publish(publication([guideline], day="2027-11-21"), paths, tmp_path / "site")
+
+    assert len(drawn) == 2
+    assert dict(drawings(page.read_text())) == drawn
 
 
 def test_what_is_no_longer_given_goes_and_what_is_not_ours_stays(tmp_path: Path) -> None:

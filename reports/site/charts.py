@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import html
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
 from reports.result import TimingRecord
@@ -56,11 +59,19 @@ CONFIG: dict[str, Any] = {
     },
     "header": {"labelColor": "var(--ink)", "labelFontSize": 12, "title": None},
 }
+# Drawings of earlier pages by what they show; drawing one anew costs 50 ms.
+KEPT: ContextVar[Mapping[str, str]] = ContextVar("kept", default={})  # noqa: B039 - only read
+DRAWING = re.compile(r'<svg class="chart" data-of="([0-9a-f]{32})".*?</svg>', re.DOTALL)
 LONG = re.compile(r"-?\d+\.\d{4,}")
 
 
 def draw(spec: Mapping[str, Any], label: str) -> str:
     """The picture of a Vega-Lite specification, named *label* for those who cannot see it."""
+    shown = json.dumps([spec, CONFIG, label, version("vl-convert-python")], sort_keys=True)
+    of = hashlib.sha256(shown.encode()).hexdigest()[:32]
+    kept = KEPT.get().get(of)
+    if kept is not None:
+        return kept
     converter = import_module("vl_convert")
     text = str(converter.vegalite_to_svg({**spec, "config": CONFIG}))
     # What a mark says of itself is for a chart one can walk through; here the label says it all.
@@ -71,8 +82,15 @@ def draw(spec: Mapping[str, Any], label: str) -> str:
     mark = hashlib.sha256(label.encode("utf-8", "replace")).hexdigest()[:8]
     for number, name in enumerate(dict.fromkeys(re.findall(r'id="(clip\d+)"', text))):
         text = re.sub(rf"\b{name}\b", f"{mark}-{number}", text)
-    head = f'<svg class="chart" role="img" aria-label="{html.escape(label, quote=True)}"'
+    told = html.escape(label, quote=True)
+    head = f'<svg class="chart" data-of="{of}" role="img" aria-label="{told}"'
     return re.sub(r"<svg\b", head, text.replace(' class="marks"', "", 1), count=1)
+
+
+def drawings(page: str) -> Iterator[tuple[str, str]]:
+    """The charts on a page of ours by what they show, as ``KEPT`` takes them."""
+    for found in DRAWING.finditer(page):
+        yield found[1], found[0]
 
 
 def _rounded(number: re.Match[str]) -> str:
