@@ -183,19 +183,46 @@ def test_the_first_tab_skips_to_the_content(visit: Visitor) -> None:
 
 def test_comparing_what_was_chosen(visit: Visitor) -> None:
     page = visit.go("compare.html#p=alpha,beta&show=differs")
-    page.wait_for_selector("#c-table tbody tr:not(.group) th")
+    page.wait_for_selector("#c-table tbody th")
 
-    assert page.locator("#c-table tbody tr:not(.group) th a").all_inner_texts() == ["disk-03"]
+    assert page.locator("#c-table tbody th a").all_inner_texts() == ["disk-03"]
     assert page.locator("#c-table thead th").all_inner_texts() == ["Check", "alpha", "beta"]
     page.select_option("select[name=show]", "all")
-    shown = page.locator("#c-table tbody tr:not(.group) th a").all_inner_texts()
+    groups = page.locator("#c-table details").evaluate_all("all => all.map(g => g.open)")
+    assert groups == [False, True], "what is equal is folded"
+    shown = page.locator("#c-table tbody th a").all_text_contents()
     assert shown == ["net-10", "disk-03"]
     page.click("label:has(input[value=beta])")
     page.click("label:has(input[value=gamma])")
     page.wait_for_function(
-        "document.querySelectorAll('#c-table thead th')[2]?.innerText == 'gamma'"
+        "document.querySelectorAll('#c-table thead th')[2]?.textContent == 'gamma'"
     )
     assert "p=alpha%2Cgamma" in page.url
+
+
+def test_a_phone_shows_those_that_agree_on_one_line(browser: Any, tmp_path: Path) -> None:
+    documents = [
+        result(name, "2026-11-10", net_10="failed" if name == "c" else "passed") for name in "abc"
+    ]
+    for document, image in zip(documents, ("x", "x", "y"), strict=True):
+        document["platform"]["profile"] = {"image": image, "patience": {"boot": 60}}
+    publish(
+        publication([guideline_file(tmp_path)]),
+        written(tmp_path / "results", documents),
+        tmp_path / "site",
+    )
+    visitor = Visitor(browser, tmp_path / "site", viewport={"width": 390, "height": 844})
+
+    page = visitor.go("compare.html#p=a,b,c")
+    page.wait_for_selector("#d-table tbody tr")
+
+    labels = "all => all.map(cell => [cell.dataset.l, cell.textContent])"
+    checks = page.locator("#c-table tbody td").evaluate_all(labels)
+    debt = page.locator("#d-table tbody td").evaluate_all(labels)
+    assert [label for label, _ in checks] == ["a, b", "c"]
+    assert debt == [["a, b", "x"], ["c", "y"], ["all", "60"]]
+    assert "belongs into the workload" in page.inner_text("#d-table tbody tr:last-child th")
+    visitor.context.close()
 
 
 def test_the_joint_score_follows_what_was_chosen(visit: Visitor) -> None:

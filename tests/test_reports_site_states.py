@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,22 @@ def test_a_claim_on_a_platform_page_is_proven_or_not(
 
     assert set(claimed(tmp_path / "site").values()) == {standing}
     assert f"</svg>{standing}</span>" in page
+
+
+def test_a_platform_page_says_what_had_to_be_set_for_it(tmp_path: Path) -> None:
+    documents = [result(p, "2026-11-01", net_10="passed", disk_03="passed") for p in ("p", "q")]
+    documents[0]["platform"]["profile"] = {"image": "own", "sizes": {"small": "m1"}}
+    documents[1]["platform"]["profile"] = {"sizes": {"small": "m1"}}
+    paths = written(tmp_path / "r", documents)
+    publish(publication([guideline_file(tmp_path)]), paths, tmp_path / "site")
+
+    page = (tmp_path / "site/platforms/p.html").read_text(encoding="utf-8")
+    copy = json.loads((tmp_path / "site/platforms/p.json").read_text(encoding="utf-8"))
+
+    rows = re.findall(r'row">([\w.]+)</th><td[^>]*>(\w+)</td><td[^>]*>(.*?)</td>', page)
+    assert ("sizes.small", "m1", "q") in rows
+    assert ("image", "own", '<span class="dim">no other platform</span>') in rows
+    assert copy["profile"] == {"image": "own", "sizes": {"small": "m1"}}
 
 
 def test_not_asked_and_not_run_is_no_change(tmp_path: Path) -> None:

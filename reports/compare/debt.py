@@ -26,24 +26,24 @@ class Debt:
 
 def debts(subjects: Sequence[Subject]) -> tuple[Debt, ...]:
     """Every key that some member's profile sets; those that differ first."""
-    flat = [dict(_flat(subject.profile)) for subject in subjects]
-    keys = sorted({key for one in flat for key in one})
+    profiles = [dict(flat(subject.profile)) for subject in subjects]
+    keys = sorted({key for one in profiles for key in one})
     found = [
         Debt(
             key=key,
-            values=tuple(one.get(key, UNSET) for one in flat),
-            differs=len({one.get(key, UNSET) for one in flat}) > 1,
+            values=tuple(one.get(key, UNSET) for one in profiles),
+            differs=len({one.get(key, UNSET) for one in profiles}) > 1,
         )
         for key in keys
     ]
     return tuple(sorted(found, key=lambda debt: not debt.differs))
 
 
-def _flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+def flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
     """The leaves of a profile by their dotted path."""
     for key, item in value.items():
         where = f"{path}.{key}" if path else str(key)
         if isinstance(item, Mapping) and item:
-            yield from _flat(item, where)
+            yield from flat(item, where)
         else:
             yield where, show(item)

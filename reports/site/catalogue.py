@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from reports.compare.debt import flat
 from reports.matrix import MEASURED
 from reports.site.documents import GuidelineDocument, Shown, slug
 from reports.site.render import page, script
@@ -57,6 +58,7 @@ def files(site: Site) -> Iterator[Page]:
                 for claim in summary.claims
                 if claim.standing != "proven"
             ],
+            "profile": dict(flat(summary.profile)),
             "facts": {
                 id_: {name: [_text(shown), _sort(shown)] for name, shown in facts.items()}
                 for id_, facts in summary.facts.items()

@@ -125,6 +125,7 @@ class Summary(Strict):
     absent: dict[str, str] = Field(default_factory=dict)
     declared: dict[str, Any] = Field(default_factory=dict)
     described: dict[str, Any] = Field(default_factory=dict)
+    profile: dict[str, Any] = Field(default_factory=dict)
     checks: dict[str, Seen] = Field(default_factory=dict)
     titles: dict[str, str] = Field(default_factory=dict)
     facts: dict[str, dict[str, Shown]] = Field(default_factory=dict)

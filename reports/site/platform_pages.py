@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from reports.compare.debt import flat
 from reports.site import charts
 from reports.site.history import Platform, together
 from reports.site.render import drawn, dumped, page, states
@@ -50,6 +51,7 @@ def _page(site: Site, platform: Platform, path: str) -> str:
         titles=site.checks,
         moments=moments(bad),
         changes=together(changes)[:CHANGES],
+        debt=_debt(site, platform),
         declared=[(k, v) for k, v in platform.latest.declared.items() if k != "emulator"],
         runs=[
             {
@@ -70,12 +72,22 @@ def _page(site: Site, platform: Platform, path: str) -> str:
     )
 
 
+def _debt(site: Site, platform: Platform) -> list[tuple[str, str, list[str]]]:
+    """Parameters set for this platform, their values, and the other platforms that set the same."""
+    others = [(p.name, dict(flat(p.current.profile))) for p in site.platforms if p is not platform]
+    return [
+        (key, value, [name for name, one in others if one.get(key) == value])
+        for key, value in flat(platform.current.profile)
+    ]
+
+
 def _document(site: Site, platform: Platform) -> dict[str, Any]:
     """The machine-readable copy."""
     return {
         "schema": "interop.platform/1",
         "name": platform.name,
         "kind": platform.latest.kind,
+        "profile": platform.current.profile,
         "standings": {g.id: _standing(site, platform, g.id) for g in site.guidelines},
         "results": [
             {"id": r.id, "finished": r.finished, "complete": r.complete, "page": page(r)}

@@ -60,6 +60,7 @@ def summarise(
         absent=platform.absent,
         declared=platform.declared,
         described=platform.described,
+        profile=platform.profile,
         checks={id_: _seen(records) for id_, records in grouped.items()},
         titles={id_: next((r.title for r in many if r.title), "") for id_, many in grouped.items()},
         facts={id_: found for id_, records in grouped.items() if (found := _facts(records))},

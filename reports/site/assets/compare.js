@@ -17,8 +17,22 @@ window.interopCatalogue = found => { catalogue = found; if (form) load(); };
 window.interopPlatform = found => { loaded.set(found.slug, found); draw(); };
 const chosen = () => [...form.querySelectorAll("[name=p]:checked")].map(box => box.value);
 const cells = (row, values, names) => values.forEach((value, at) => { const cell = node("td", undefined, "value"); cell.dataset.l = names[at]; cell.append(...value); row.append(cell); });
+// On a narrow screen platforms that agree share a line, so that a row is as long as it has opinions.
+const narrow = matchMedia("(max-width:44rem)");
+const shared = (row, values, names) => {
+  if (!narrow.matches) return cells(row, values, names);
+  const alike = new Map();
+  values.forEach((value, at) => { const key = value.map(part => part.textContent).join("\n"); if (!alike.has(key)) alike.set(key, [value, []]); alike.get(key)[1].push(names[at]); });
+  const found = [...alike.values()];
+  cells(row, found.map(one => one[0]), found.map(one => one[1].length === names.length && names.length > 1 ? "all" : one[1].join(", ")));
+};
 const header = (table, first, names) => { const head = node("thead"), row = node("tr"); for (const name of [first, ...names]) { const cell = node("th", name); cell.scope = "col"; row.append(cell); } head.append(row); table.replaceChildren(head); };
-const group = (table, words, span) => { const body = node("tbody"), row = node("tr", undefined, "group"), cell = node("th", words); cell.colSpan = span; cell.scope = "colgroup"; row.append(cell); body.append(row); table.append(body); return body; };
+const folded = new Map(); // what the reader opened or closed
+const group = (place, first, names, words, told, open) => {
+  const part = node("details", undefined, "group"), line = node("summary"), scroll = node("div", undefined, "scroll"), table = node("table", undefined, "cards"), body = node("tbody"), key = `${place.id} ${words}`;
+  part.open = folded.get(key) ?? open; line.addEventListener("click", () => folded.set(key, !part.open));
+  line.append(node("b", words), " ", node("span", told, "dim small")); header(table, first, names); table.append(body); scroll.append(table); part.append(line, scroll); place.append(part); return body;
+};
 const draw = () => {
   const picked = chosen();
   for (const slug of picked) if (!loaded.has(slug) && !document.getElementById(`s-${slug}`)) { const script = node("script"); script.id = `s-${slug}`; script.src = `compare/${encodeURIComponent(slug)}.js`; document.head.append(script); }
@@ -27,14 +41,16 @@ const draw = () => {
   const show = form.elements.show.value, asked = form.elements.q.value.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = text => asked.every(word => text.toLowerCase().includes(word));
   const names = platforms.map(platform => platform.name), table = document.getElementById("c-table"), facts = document.getElementById("f-table");
-  guard(platforms); score(platforms, names); claims(platforms); header(table, "Check", names); header(facts, "Fact", names);
+  table.replaceChildren(); facts.replaceChildren();
+  guard(platforms); score(platforms, names); claims(platforms); debt(platforms, names);
   let differ = 0, seen = 0, told = 0;
   for (const [words, ids] of catalogue.chapters) {
     const rows = [], lines = [];
+    let apply = 0, parted = 0;
     for (const id of ids) {
       const outcomes = platforms.map(platform => stateOf(platform, id)), about = catalogue.checks[id];
       const all = outcomes.every(outcome => silent.has(outcome)), differs = new Set(outcomes).size > 1;
-      if (!all) { seen += 1; differ += differs; }
+      if (!all) { apply += 1; parted += differs; }
       const bad = outcomes.some(outcome => ["failed", "blocked", "missing"].includes(outcome));
       if (!all && (show === "all" || show === "differs" && differs || show === "bad" && bad) && fits(`${id} ${about.title}`)) rows.push([id, about.title, platforms.map((platform, at) => {
         const reason = platform.checks[id]?.[1], link = node("a"); link.href = `${platform.page}#${id}`; link.append(state(outcomes[at]));
@@ -48,14 +64,15 @@ const draw = () => {
         if ((show === "all" || apart) && fits(`${id} ${name} ${known.map(value => value[0]).join(" ")}`)) lines.push([known[0][1] === "measurement", id, name, values.map(value => [value ? node("span", short(value[0])) : node("span", "not seen", "dim")])]);
       }
     }
-    if (rows.length) { const body = group(table, words, names.length + 1); for (const [id, title, values] of rows) { const row = node("tr"), head = node("th"), link = node("a", id); head.scope = "row"; link.href = `checks/${catalogue.checks[id].slug}.html`; head.append(link, node("span", title, "sub")); row.append(head); cells(row, values, names); body.append(row); } }
-    if (lines.length) { const body = group(facts, words, names.length + 1); lines.sort((a, b) => a[0] - b[0]); for (const [, id, name, values] of lines) { told += 1; const row = node("tr"), head = node("th", name); head.scope = "row"; head.append(node("span", id, "sub")); row.append(head); cells(row, values, names); body.append(row); } }
+    seen += apply; differ += parted;
+    const sought = asked.length > 0;
+    if (rows.length) { const body = group(table, "Check", names, words, `${parted} of ${apply} differ`, sought || parted > 0 && !(narrow.matches && table.childElementCount)); for (const [id, title, values] of rows) { const row = node("tr"), head = node("th"), link = node("a", id); head.scope = "row"; link.href = `checks/${catalogue.checks[id].slug}.html`; head.append(link, node("span", title, "sub")); row.append(head); shared(row, values, names); body.append(row); } }
+    if (lines.length) { const behave = lines.filter(line => !line[0]).length, body = group(facts, "Fact", names, words, `${behave} of behaviour, ${lines.length - behave} measured`, sought || behave > 0 && !narrow.matches); lines.sort((a, b) => a[0] - b[0]); for (const [, id, name, values] of lines) { told += 1; const row = node("tr"), head = node("th", name); head.scope = "row"; head.append(node("span", id, "sub")); row.append(head); shared(row, values, names); body.append(row); } }
   }
-  if (table.tBodies.length === 0) table.append(empty(names.length, platforms.length < 2 ? "Choose two platforms or more." : show === "differs" ? "Every check ended alike." : "Nothing to show."));
-  if (facts.tBodies.length === 0) facts.append(empty(names.length, "No fact differs."));
+  if (!table.childElementCount) table.append(node("p", platforms.length < 2 ? "Choose two platforms or more." : show === "differs" ? "Every check ended alike." : "Nothing to show.", "dim"));
+  if (!facts.childElementCount) facts.append(node("p", "No fact differs.", "dim"));
   form.querySelector("output").textContent = platforms.length > 1 ? `${differ} of ${seen} checks differ, ${told} facts shown` : "";
 };
-const empty = (span, words) => { const body = node("tbody"), row = node("tr"), cell = node("td", words, "dim"); cell.colSpan = span + 1; row.append(cell); body.append(row); return body; };
 // The law of reports/compare/score.py: a check counts where every platform passed it, over those that apply to any; rounded down.
 const scoreOf = (platforms, ids) => {
   const counted = ids.filter(id => platforms.some(platform => stateOf(platform, id) !== "not-applicable"));
@@ -94,6 +111,16 @@ const claims = platforms => {
   for (const [platform, standing, what, value, because] of rows) { const row = node("tr"), head = node("th", what), link = node("a", platform.name); head.scope = "row"; link.href = `platforms/${platform.slug}.html#about`; row.append(head); cells(row, [[link], [value], [state(standing)], [because]], ["Platform", "Value", "Standing", "Because"]); body.append(row); }
   part.hidden = !rows.length; table.append(body);
 };
+// As reports/compare/debt.py: what their owners had to set differently; what all set alike comes last.
+const debt = (platforms, names) => {
+  const table = document.getElementById("d-table"), part = document.getElementById("c-debt"), body = node("tbody");
+  const rows = [...new Set(platforms.flatMap(platform => Object.keys(platform.profile)))].sort().map(key => [key, platforms.map(platform => platform.profile[key])]);
+  const differs = values => new Set(values).size > 1;
+  rows.sort((a, b) => differs(b[1]) - differs(a[1]));
+  header(table, "Parameter", names);
+  for (const [key, values] of rows) { const row = node("tr"), head = node("th", key); head.scope = "row"; if (!differs(values)) head.append(node("span", "the same on all: belongs into the workload", "sub")); row.append(head); shared(row, values.map(value => [value === undefined ? node("span", "not set", "dim") : node("span", short(value))]), names); body.append(row); }
+  part.hidden = platforms.length < 2 || !rows.length; table.append(body);
+};
 const guard = platforms => {
   const lines = [], distinct = key => new Set(platforms.map(platform => platform[key])).size;
   if (distinct("suite") > 1) lines.push("These platforms were checked by different versions of the suites: a difference may come from the checks.");
@@ -111,5 +138,6 @@ if (form) {
   form.addEventListener("input", () => { const asked = new URLSearchParams({ p: chosen().join(","), show: form.elements.show.value }); if (form.elements.q.value) asked.set("q", form.elements.q.value); history.replaceState(null, "", "#" + asked); draw(); });
   form.addEventListener("submit", event => event.preventDefault());
   addEventListener("hashchange", load);
+  narrow.addEventListener("change", () => catalogue && draw());
 }
 }
