@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from provisioner.deployment import Member
-from provisioner.errors import Lost
+from provisioner.errors import Lost, PlatformError
 from provisioner.resources import FirewallSpec, Kind, Ref, Rule, Support
 from suites.lifetime import Lifetime
 from suites.newcomer import user_data
@@ -21,17 +21,22 @@ VOLUME_GIB = 1
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """What fails while a node of the cluster does not answer is blocked, and names the node."""
+    """What fails while a part of the platform does not answer is blocked, and names the part."""
     try:
         return (yield)
-    except AssertionError as failed:
+    except (AssertionError, PlatformError) as failed:
         subject: Any = pyfuncitem.funcargs.get("subject")
-        if subject is None or "kubernetes" not in subject.description.features:
-            raise
-        from suites.kubernetes import nodes
+        features = frozenset() if subject is None else subject.description.features
+        if "kubernetes" in features and isinstance(failed, AssertionError):
+            from suites.kubernetes import nodes
 
-        if gone := nodes.lost(subject):
-            raise Lost(f"{nodes.told(gone)}; seen: {failed}", subject.name) from failed
+            if gone := nodes.lost(subject):
+                raise Lost(f"{nodes.told(gone)}; seen: {failed}", subject.name) from failed
+        if "openstack-api" in features:
+            from suites.openstack import outage
+
+            if why := outage.explained(subject, failed):
+                raise Lost(why, subject.name) from failed
         raise
 
 
