@@ -2,7 +2,8 @@
 
 The same servers are asked for by the harness (plan, ledger, driver, proof that all is gone) and by
 openstacksdk alone in a loop of as many threads, taken in turns on one cloud; machines are started,
-nobody logs in to them. ``python tests/bench_openstack.py platforms.yaml`` prints the ratio.
+nobody logs in to them. What the project shows before and after must be the same.
+``python tests/bench_openstack.py platforms.yaml`` prints the ratio and the calls of both.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import sys
 import tempfile
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import requests
 import yaml
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
@@ -58,6 +61,53 @@ def config_of(file: str) -> PlatformConfig:
     return PlatformConfig(name=name, kind="openstack", settings=settings)
 
 
+def connection(config: PlatformConfig) -> Connection:
+    """Of openstacksdk itself, to the same project."""
+    settings = config.settings
+    region = OpenStackConfig(config_files=[settings["config_file"]], load_envvars=False).get_one(
+        cloud=settings["cloud"]
+    )
+    return Connection(config=region)
+
+
+def census(config: PlatformConfig) -> dict[str, int]:
+    """How many there are of what the project's user can see, whoever made it."""
+    conn = connection(config)
+    network, volume = conn.network, conn.block_storage
+    lists: dict[str, Any] = {
+        "servers": conn.compute.servers(details=False),
+        "key pairs": conn.compute.keypairs(),
+        "networks": network.networks(),
+        "subnets": network.subnets(),
+        "routers": network.routers(),
+        "ports": network.ports(),
+        "addresses": network.ips(),
+        "groups": network.security_groups(),
+        "rules": network.security_group_rules(),
+        "images": conn.image.images(),
+        "volumes": volume.volumes(details=False),
+        "snapshots": volume.snapshots(details=False),
+    }
+    found = {what: sum(1 for _ in many) for what, many in lists.items()}
+    conn.close()
+    return found
+
+
+def count_calls() -> Counter[str]:
+    """How often each kind of call is made from now on, by whomever of this process."""
+    calls: Counter[str] = Counter()
+    send = requests.Session.send
+
+    def counted(self: requests.Session, request: Any, **more: Any) -> requests.Response:
+        path = request.url.partition("//")[2].partition("/")[2].partition("?")[0]
+        words = [word for word in path.split("/") if word and not any(c.isdigit() for c in word)]
+        calls[" ".join((request.method, *words[-2:]))] += 1
+        return send(self, request, **more)
+
+    requests.Session.send = counted  # type: ignore[method-assign]
+    return calls
+
+
 def by_harness(config: PlatformConfig, count: int) -> float:
     """Seconds to make and remove so many, with everything the harness does beside the calls."""
     driver, clock = open_driver(config), SystemClock()
@@ -73,24 +123,22 @@ def by_harness(config: PlatformConfig, count: int) -> float:
         )
         with Ledger(Path(folder) / "ledger.jsonl", owner.run or "", clock=clock) as ledger:
             applied = Executor({config.name: driver}, ledger, owner, clock=clock).apply(plan)
+            made = time.perf_counter()
             removal = Removal({config.name: place_for(driver, owner, clock)}, ledger, clock)
             removed = removal.everything()
-        took = time.perf_counter() - begun
+        ended = time.perf_counter()
     driver.close()
     if not applied.complete or removed.left:
         raise RuntimeError(f"the harness made {applied!r} and left {removed.left}"[:2000])
-    return took
+    print(f"{'':13} making {made - begun:.1f} s, removing {ended - made:.1f} s", flush=True)
+    return ended - begun
 
 
 def by_sdk(config: PlatformConfig, count: int) -> float:
     """Seconds of a loop over openstacksdk that does the same: key, network, group, servers."""
-    settings = config.settings
-    region = OpenStackConfig(config_files=[settings["config_file"]], load_envvars=False).get_one(
-        cloud=settings["cloud"]
-    )
     name = f"bench-{os.getpid()}-{time.monotonic_ns()}"
     begun = time.perf_counter()
-    conn = Connection(config=region)
+    conn = connection(config)
     image = next(conn.image.images(status="active"))
     flavor = min(conn.compute.flavors(), key=lambda f: (f.vcpus, f.ram, f.disk))
     outer = next(conn.network.networks(is_router_external=True))
@@ -127,6 +175,7 @@ def by_sdk(config: PlatformConfig, count: int) -> float:
 
     with ThreadPoolExecutor(JOBS) as pool:
         wrong = [one.exception() for one in [pool.submit(make, n) for n in range(count)]]
+        made = time.perf_counter()
         list(pool.map(conn.network.delete_ip, addresses))
         list(pool.map(remove, servers))
     conn.network.remove_interface_from_router(router, subnet=subnet.id)
@@ -134,11 +183,12 @@ def by_sdk(config: PlatformConfig, count: int) -> float:
     conn.network.delete_network(network)
     conn.network.delete_security_group(group)
     conn.compute.delete_keypair(key)
-    took = time.perf_counter() - begun
+    ended = time.perf_counter()
     conn.close()
     if any(wrong):
         raise RuntimeError(f"openstacksdk could not make them all: {next(filter(None, wrong))}")
-    return took
+    print(f"{'':13} making {made - begun:.1f} s, removing {ended - made:.1f} s", flush=True)
+    return ended - begun
 
 
 def measured(work: Callable[[PlatformConfig, int], float], *given: Any) -> tuple[float, float]:
@@ -156,20 +206,27 @@ def main() -> int:
     parser.add_argument("platforms", metavar="platforms.yaml")
     parser.add_argument("--servers", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--calls", action="store_true", help="tell each kind of call")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore", PendingDeprecationWarning)  # openstacksdk's, of itself
     config = config_of(chosen.platforms)
     sums = {"openstacksdk": 0.0, "harness": 0.0}
+    before, calls = census(config), count_calls()
     for _ in range(chosen.rounds):
         for name, work in (("openstacksdk", by_sdk), ("harness", by_harness)):
             load = os.getloadavg()[0]
+            calls.clear()
             wall, cpu = measured(work, config, chosen.servers)
             sums[name] += wall
-            told = f"{wall:7.1f} s  own cpu {cpu:5.1f} s  load before {load:.1f}"
-            print(f"{name:13} {chosen.servers} servers {told}", flush=True)
+            told = f"{wall:7.1f} s  own cpu {cpu:5.1f} s  {calls.total()} calls"
+            print(f"{name:13} {chosen.servers} servers {told}  load before {load:.1f}", flush=True)
+            if chosen.calls:
+                print("\n".join(f"{n:22} {what}" for what, n in calls.most_common(25)), flush=True)
     over = 100 * (sums["harness"] / sums["openstacksdk"] - 1)
     print(f"the harness adds {over:+.1f} % (target +15 %)")
-    return 0
+    after = census(config)
+    print(f"census before: {before}\ncensus after:  {after}")
+    return int(after != before)
 
 
 if __name__ == "__main__":
