@@ -25,6 +25,7 @@ SECRET = "[secret]"  # noqa: S105 - what stands in a secret's place
 ADDRESS = re.compile(
     r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?=[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:)[0-9A-Fa-f:]{3,39})(?![\w:]|\.\d)"
 )
+NUMBERS, LISTS = (int, float), (list, tuple)
 DOTTED = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 HOST = re.compile(r"(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)")
 CONTROLLER = re.compile(
@@ -117,12 +118,15 @@ class Redaction:
             return self._whole(value, "private")
         if isinstance(value, str):
             return SECRET if value and path and _is_secret(path[-1]) else self.text(value)
-        if isinstance(value, dict | Mapping):
-            return {self.text(k): self.value(v, (*path, part)) for k, part, v in _parts(value)}
-        if isinstance(value, list | tuple):
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, NUMBERS):
+            return self.stand_ins.get(str(value), value) if self.stand_ins else value
+        if isinstance(value, LISTS):
             return [self.value(item, path) for item in value]
-        if self.stand_ins and isinstance(value, int | float) and not isinstance(value, bool):
-            return self.stand_ins.get(str(value), value)
+        if isinstance(value, Mapping):
+            before = path if self.keys else ()  # a whole path is asked for by keys only
+            return {self.text(k): self.value(v, (*before, part)) for k, part, v in _parts(value)}
         return value
 
     def _whole(self, value: Any, sort: str) -> Any:
@@ -173,7 +177,7 @@ def redaction(document: Mapping[str, Any], private: Private) -> Redaction:
     made = Redaction(private=private, keys=(*private.keys, *marked))
     for value in private.values:
         made.take(value, "private")
-    for path, value in _leaves(document):
+    for path, value in _leaves(document, whole=bool(made.keys)):
         if not made.keys and not isinstance(value, str):
             continue
         if made.keys and is_named(path, made.keys) and path[-1:] != ("private",):
@@ -193,7 +197,7 @@ def is_named(path: tuple[str, ...], names: Sequence[str]) -> bool:
 
 def controllers(path: tuple[str, ...], text: str) -> Iterator[str]:
     """Addresses of management controllers that *text*, found at *path*, tells."""
-    if _leads_to_controller(path):
+    if any(_is_controller(part) for part in path):
         yield from ADDRESS.findall(text)
     if CALLS.search(text):
         for pattern in CONTROLLER_CALLS:
@@ -206,19 +210,25 @@ def _is_secret(key: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _leads_to_controller(path: tuple[str, ...]) -> bool:
-    return any(CONTROLLER.search(part) for part in path)
+def _is_controller(key: str) -> bool:
+    return CONTROLLER.search(key) is not None
 
 
-def _leaves(document: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every plain value with its path; a fact's value stands at the fact's name."""
+def _leaves(document: Any, *, whole: bool) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every plain value with its path; a fact's value stands at the fact's name.
+
+    Unless the *whole* path is wanted, only those of its parts that name a controller are told.
+    """
     waiting: list[tuple[tuple[str, ...], Any]] = [((), document)]
     while waiting:
         path, value = waiting.pop()
-        if isinstance(value, dict | Mapping):
-            waiting.extend(((*path, part), item) for _, part, item in _parts(value))
-        elif isinstance(value, list | tuple):
-            waiting.extend((path, item) for item in value)
+        if isinstance(value, str):
+            yield path, value
+        elif isinstance(value, LISTS):
+            waiting.extend([(path, item) for item in value])
+        elif isinstance(value, dict):
+            for _, part, item in _parts(value):
+                waiting.append(((*path, part) if whole or _is_controller(part) else path, item))
         elif value is not None and not isinstance(value, bool):
             yield path, value
 
@@ -226,9 +236,10 @@ def _leaves(document: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
 def _parts(value: Mapping[Any, Any]) -> Iterator[tuple[str, str, Any]]:
     """Key, part of the path and item; a fact's value is known by the fact's name."""
     name = value.get("name")
-    is_fact = isinstance(name, str) and {"value", "source"} <= value.keys()
+    is_fact = isinstance(name, str) and "value" in value and "source" in value
     for key, item in value.items():
-        yield str(key), str(name) if is_fact and key == "value" else str(key), item
+        text = str(key)
+        yield text, str(name) if is_fact and key == "value" else text, item
 
 
 def _bounded(form: str) -> str:

@@ -189,7 +189,7 @@ def test_comparing_what_was_chosen(visit: Visitor) -> None:
     assert page.locator("#c-table thead th").all_inner_texts() == ["Check", "alpha", "beta"]
     page.select_option("select[name=show]", "all")
     groups = page.locator("#c-table details").evaluate_all("all => all.map(g => g.open)")
-    assert groups == [False, True], "what is equal is folded"
+    assert groups == [False, True]  # what is equal is folded
     shown = page.locator("#c-table tbody th a").all_text_contents()
     assert shown == ["net-10", "disk-03"]
     page.click("label:has(input[value=beta])")

@@ -142,9 +142,13 @@ def took(summary: Summary) -> str:
 def _differ(many: Sequence[Summary]) -> Iterator[tuple[str, str, list[str]]]:
     """Checks of one run that did not end alike, with the outcome on each platform."""
     ids = sorted({id_ for summary in many for id_ in summary.checks}, key=check_order)
+    rows = [
+        (id_, [s.checks[id_].outcome if id_ in s.checks else "missing" for s in many[:12]])
+        for id_ in ids
+    ]
+    rows.sort(key=lambda row: not set(BAD) & set(row[1]))  # before what merely does not apply
     shown = 0
-    for id_ in ids:
-        cells = [s.checks[id_].outcome if id_ in s.checks else "missing" for s in many[:12]]
+    for id_, cells in rows:
         if len(set(cells)) > 1 and shown < DIFFER:
             shown += 1
             title = next((s.titles[id_] for s in many if s.titles.get(id_)), "")

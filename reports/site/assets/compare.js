@@ -46,11 +46,11 @@ const draw = () => {
   let differ = 0, seen = 0, told = 0;
   for (const [words, ids] of catalogue.chapters) {
     const rows = [], lines = [];
-    let apply = 0, parted = 0;
+    let apply = 0, parted = 0, weighty = 0;
     for (const id of ids) {
       const outcomes = platforms.map(platform => stateOf(platform, id)), about = catalogue.checks[id];
       const all = outcomes.every(outcome => silent.has(outcome)), differs = new Set(outcomes).size > 1;
-      if (!all) { apply += 1; parted += differs; }
+      if (!all) { apply += 1; parted += differs; weighty += new Set(outcomes.filter(outcome => outcome !== "not-applicable")).size > 1; }
       const bad = outcomes.some(outcome => ["failed", "blocked", "missing"].includes(outcome));
       if (!all && (show === "all" || show === "differs" && differs || show === "bad" && bad) && fits(`${id} ${about.title}`)) rows.push([id, about.title, platforms.map((platform, at) => {
         const reason = platform.checks[id]?.[1], link = node("a"); link.href = `${platform.page}#${id}`; link.append(state(outcomes[at]));
@@ -61,13 +61,13 @@ const draw = () => {
         const known = values.filter(value => value !== undefined);
         if (!known.length || known.some(value => value[1] === "identity")) continue;
         const apart = new Set(values.map(value => value?.[0])).size > 1;
-        if ((show === "all" || apart) && fits(`${id} ${name} ${known.map(value => value[0]).join(" ")}`)) lines.push([known[0][1] === "measurement", id, name, values.map(value => [value ? node("span", short(value[0])) : node("span", "not seen", "dim")])]);
+        if ((show === "all" || apart) && fits(`${id} ${name} ${known.map(value => value[0]).join(" ")}`)) lines.push([known[0][1] === "measurement" || new Set(known.map(value => value[0])).size < 2, id, name, values.map(value => [value ? node("span", short(value[0])) : node("span", "not seen", "dim")])]);
       }
     }
     seen += apply; differ += parted;
     const sought = asked.length > 0;
-    if (rows.length) { const body = group(table, "Check", names, words, `${parted} of ${apply} differ`, sought || parted > 0 && !(narrow.matches && table.childElementCount)); for (const [id, title, values] of rows) { const row = node("tr"), head = node("th"), link = node("a", id); head.scope = "row"; link.href = `checks/${catalogue.checks[id].slug}.html`; head.append(link, node("span", title, "sub")); row.append(head); shared(row, values, names); body.append(row); } }
-    if (lines.length) { const behave = lines.filter(line => !line[0]).length, body = group(facts, "Fact", names, words, `${behave} of behaviour, ${lines.length - behave} measured`, sought || behave > 0 && !narrow.matches); lines.sort((a, b) => a[0] - b[0]); for (const [, id, name, values] of lines) { told += 1; const row = node("tr"), head = node("th", name); head.scope = "row"; head.append(node("span", id, "sub")); row.append(head); shared(row, values, names); body.append(row); } }
+    if (rows.length) { const body = group(table, "Check", names, words, `${parted} of ${apply} differ${parted && !weighty ? ", only in what applies" : ""}`, sought || weighty > 0); for (const [id, title, values] of rows) { const row = node("tr"), head = node("th"), link = node("a", id); head.scope = "row"; link.href = `checks/${catalogue.checks[id].slug}.html`; head.append(link, node("span", title, "sub")); row.append(head); shared(row, values, names); body.append(row); } }
+    if (lines.length) { const behave = lines.filter(line => !line[0]).length, body = group(facts, "Fact", names, words, `${behave} that behave differently, ${lines.length - behave} measured or not seen everywhere`, sought || behave > 0 && !narrow.matches); lines.sort((a, b) => a[0] - b[0]); for (const [, id, name, values] of lines) { told += 1; const row = node("tr"), head = node("th", name); head.scope = "row"; head.append(node("span", id, "sub")); row.append(head); shared(row, values, names); body.append(row); } }
   }
   if (!table.childElementCount) table.append(node("p", platforms.length < 2 ? "Choose two platforms or more." : show === "differs" ? "Every check ended alike." : "Nothing to show.", "dim"));
   if (!facts.childElementCount) facts.append(node("p", "No fact differs.", "dim"));
@@ -98,7 +98,7 @@ const score = (platforms, names) => {
     found.lost.forEach((id, at) => { if (at < 12) { const link = node("a", id); link.href = `checks/${catalogue.checks[id]?.slug ?? id}.html`; cost.append(at ? ", " : "", link); } });
     if (found.lost.length > 12) cost.append(` and ${found.lost.length - 12} more`);
     if (!found.lost.length) cost.append(node("span", "nothing", "dim"));
-    cells(row, [told(found.joint, found.all), ...found.members.map(one => told(one, found.all)), [cost]], ["On all of them", ...names, "Lost by"]);
+    cells(row, [told(found.joint, found.all)], ["On all of them"]); shared(row, found.members.map(one => told(one, found.all)), names); cells(row, [[cost]], ["Lost by"]);
     body.append(row);
   }
   table.append(body);
