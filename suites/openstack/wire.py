@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.driver import Handle
+from provisioner.errors import Lost
 from provisioner.features import RawCall
 from provisioner.resources import Kind
 from suites.claims import claim, same
 from suites.seams import Evidence, Subject
 
 KEPT = 4000  # characters of an answer that are kept as evidence
+UNAVAILABLE = (502, 503, 504)  # somebody says that the service, or one behind it, cannot answer
 SECRET = frozenset({"secret", "auth_key", "private_key", "adminPass", "password"})
 
 
@@ -35,13 +37,20 @@ class Wire:
         nothing = Handle(platform=subject.name, kind=Kind.VOLUME, id="")
         self._api = subject.driver.feature(RawCall, nothing)  # type: ignore[type-abstract]
         self._evidence = evidence
+        self._platform = subject.name
 
     def __call__(self, operation: str, **parameters: Any) -> Answer:
-        """One call, such as ``wire("compute GET /servers", query={"limit": "1"})``."""
+        """One call, such as ``wire("compute GET /servers", query={"limit": "1"})``.
+
+        Raises:
+            Lost: no answer of the service itself.
+        """
         said = self._api.call(operation, parameters)
         body = without_secrets(said["body"])
         text = json.dumps({"status": said["status"], "body": body}, default=str)
         self._evidence(operation, text[:KEPT])
+        if int(said["status"]) in UNAVAILABLE:
+            raise Lost(f"{operation}: {said['status']} {said['message']}".strip(), self._platform)
         return Answer(
             status=int(said["status"]),
             body=said["body"],
