@@ -11,6 +11,9 @@ from typing import Any
 
 from securesystemslib.signer import CryptoSigner
 
+from guidelines.evidence import Evidence
+from guidelines.freshness import expires_on
+from guidelines.model import Guideline
 from harness.attest import bundle
 from harness.attest.rejudge import OWN, rejudge, sealed_of, seen_of, tool
 from harness.attest.verify import verify
@@ -92,6 +95,7 @@ def make(
             "verdict": judged.document["verdict"],
             "level": judged.document["level"],
             "guideline": GuidelineUsed(id=judged.guideline.id, file=names[case.guideline]),
+            "valid_until": _until(judged.guideline, case, judged.evidence, days).isoformat(),
         }
     )
     about = ResultPredicate(evidence=seen, tool=predicate.tool, signed=predicate.signed)
@@ -159,6 +163,16 @@ def _signed(
     lines = sorted({*known, openssh(signer, "key")})
     made[bundle.SIGNERS] = ("\n".join(lines) + "\n").encode()
     return made
+
+
+def _until(guideline: Guideline, case: Case, evidence: Sequence[Evidence], days: int) -> date:
+    """The last day to rely on: *days* after the verdict, but no longer than its evidence counts."""
+    last = [case.at + timedelta(days=days)]
+    program = guideline.programs.get(case.program)
+    if program is not None and program.holds:
+        ended = [one.finished.date() for one in evidence if one.finished]
+        last += [expires_on(day, program.holds) - timedelta(days=1) for day in ended]
+    return max(case.at, min(last))
 
 
 def _names(case: Case) -> dict[Path, str]:

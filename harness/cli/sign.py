@@ -52,7 +52,7 @@ KEY_BYTES = 64 * 1024
     type=click.IntRange(1, 3660),
     default=365,
     show_default=True,
-    help="Days the verdict may be relied on.",
+    help="Days the verdict may be relied on; never longer than its evidence counts.",
 )
 def sign_command(
     results: tuple[Path, ...],
