@@ -19,7 +19,7 @@ const chosen = () => [...form.querySelectorAll("[name=p]:checked")].map(box => b
 const cells = (row, values, names) => values.forEach((value, at) => { const cell = node("td", undefined, "value"); cell.dataset.l = names[at]; cell.append(...value); row.append(cell); });
 // On a narrow screen platforms that agree share a line, so that a row is as long as it has opinions.
 const narrow = matchMedia("(max-width:44rem)");
-const shared = (row, values, names) => {
+const merged = (row, values, names) => {
   if (!narrow.matches) return cells(row, values, names);
   const alike = new Map();
   values.forEach((value, at) => { const key = value.map(part => part.textContent).join("\n"); if (!alike.has(key)) alike.set(key, [value, []]); alike.get(key)[1].push(names[at]); });
@@ -66,8 +66,8 @@ const draw = () => {
     }
     seen += apply; differ += parted;
     const sought = asked.length > 0;
-    if (rows.length) { const body = group(table, "Check", names, words, `${parted} of ${apply} differ${parted && !weighty ? ", only in what applies" : ""}`, sought || weighty > 0); for (const [id, title, values] of rows) { const row = node("tr"), head = node("th"), link = node("a", id); head.scope = "row"; link.href = `checks/${catalogue.checks[id].slug}.html`; head.append(link, node("span", title, "sub")); row.append(head); shared(row, values, names); body.append(row); } }
-    if (lines.length) { const behave = lines.filter(line => !line[0]).length, body = group(facts, "Fact", names, words, `${behave} that behave differently, ${lines.length - behave} measured or not seen everywhere`, sought || behave > 0 && !narrow.matches); lines.sort((a, b) => a[0] - b[0]); for (const [, id, name, values] of lines) { told += 1; const row = node("tr"), head = node("th", name); head.scope = "row"; head.append(node("span", id, "sub")); row.append(head); shared(row, values, names); body.append(row); } }
+    if (rows.length) { const body = group(table, "Check", names, words, `${parted} of ${apply} differ${parted && !weighty ? ", only in what applies" : ""}`, sought || weighty > 0); for (const [id, title, values] of rows) { const row = node("tr"), head = node("th"), link = node("a", id); head.scope = "row"; link.href = `checks/${catalogue.checks[id].slug}.html`; head.append(link, node("span", title, "sub")); row.append(head); merged(row, values, names); body.append(row); } }
+    if (lines.length) { const behave = lines.filter(line => !line[0]).length, body = group(facts, "Fact", names, words, `${behave} that behave differently, ${lines.length - behave} measured or not seen everywhere`, sought || behave > 0 && !narrow.matches); lines.sort((a, b) => a[0] - b[0]); for (const [, id, name, values] of lines) { told += 1; const row = node("tr"), head = node("th", name); head.scope = "row"; head.append(node("span", id, "sub")); row.append(head); merged(row, values, names); body.append(row); } }
   }
   if (!table.childElementCount) table.append(node("p", platforms.length < 2 ? "Choose two platforms or more." : show === "differs" ? "Every check ended alike." : "Nothing to show.", "dim"));
   if (!facts.childElementCount) facts.append(node("p", "No fact differs.", "dim"));
@@ -98,7 +98,7 @@ const score = (platforms, names) => {
     found.lost.forEach((id, at) => { if (at < 12) { const link = node("a", id); link.href = `checks/${catalogue.checks[id]?.slug ?? id}.html`; cost.append(at ? ", " : "", link); } });
     if (found.lost.length > 12) cost.append(` and ${found.lost.length - 12} more`);
     if (!found.lost.length) cost.append(node("span", "nothing", "dim"));
-    cells(row, [told(found.joint, found.all)], ["On all of them"]); shared(row, found.members.map(one => told(one, found.all)), names); cells(row, [[cost]], ["Lost by"]);
+    cells(row, [told(found.joint, found.all)], ["On all of them"]); merged(row, found.members.map(one => told(one, found.all)), names); cells(row, [[cost]], ["Lost by"]);
     body.append(row);
   }
   table.append(body);
@@ -118,7 +118,7 @@ const debt = (platforms, names) => {
   const differs = values => new Set(values).size > 1;
   rows.sort((a, b) => differs(b[1]) - differs(a[1]));
   header(table, "Parameter", names);
-  for (const [key, values] of rows) { const row = node("tr"), head = node("th", key); head.scope = "row"; if (!differs(values)) head.append(node("span", "the same on all: belongs into the workload", "sub")); row.append(head); shared(row, values.map(value => [value === undefined ? node("span", "not set", "dim") : node("span", short(value))]), names); body.append(row); }
+  for (const [key, values] of rows) { const row = node("tr"), head = node("th", key); head.scope = "row"; if (!differs(values)) head.append(node("span", "the same on all: belongs into the workload", "sub")); row.append(head); merged(row, values.map(value => [value === undefined ? node("span", "not set", "dim") : node("span", short(value))]), names); body.append(row); }
   part.hidden = platforms.length < 2 || !rows.length; table.append(body);
 };
 const guard = platforms => {
