@@ -20,7 +20,7 @@ from provisioner.lab.images import COMPLETE
 from provisioner.lab.kubernetes import build, existing, node, node_files, pki, plan, providers
 from provisioner.lab.kubernetes.balancers import free
 from provisioner.lab.kubernetes.defects import DEFECTS, known
-from provisioner.lab.kubernetes.names import records
+from provisioner.lab.kubernetes.names import located, records
 from provisioner.lab.kubernetes.relay import Relay
 from provisioner.lab.kubernetes.volumes import quantity
 from provisioner.lab.space import Space
@@ -301,9 +301,27 @@ def test_a_service_has_its_own_address_and_a_headless_one_its_pods() -> None:
 
     assert records(services, there) == (
         "10.244.0.2 db-0.db.n.svc.cluster.local db.n.svc.cluster.local\n"
-        "10.244.1.2 db.n.svc.cluster.local\n"
+        "10.244.1.2 db.n.svc.cluster.local 10-244-1-2.db.n.svc.cluster.local\n"
         "10.96.0.7 web.n.svc.cluster.local\n"
     )
+
+
+def test_named_ports_are_the_services_or_those_of_its_pods() -> None:
+    named = {"name": "web", "port": 80, "protocol": "TCP"}
+    services = [
+        service("web", "10.96.0.7", ports=[named, {"port": 81, "protocol": "TCP"}]),
+        service("db", "None", ports=[named]),
+        service("out", "", type="ExternalName", ports=[named]),
+    ]
+    there = endpoints("db", {"ip": "10.244.0.2", "hostname": "db-0"}, {"ip": "10.244.1.2"})
+    there["subsets"][0]["ports"] = [{"name": "web", "port": 8080}, {"name": "x", "port": 1}]
+
+    domain = "n.svc.cluster.local"
+    assert located(services, [there]) == [
+        f"--srv-host=_web._tcp.db.{domain},10-244-1-2.db.{domain},8080",
+        f"--srv-host=_web._tcp.db.{domain},db-0.db.{domain},8080",
+        f"--srv-host=_web._tcp.web.{domain},web.{domain},80",
+    ]
 
 
 def test_an_external_name_is_not_served() -> None:

@@ -35,7 +35,7 @@ WAY = ("dns-answers-nothing", "services-not-routed", "nodes-apart", "volume-smal
 PROOFS: Mapping[str, tuple[str, str]] = {
     "policies-not-enforced": ("k8s-svc-06", "with one that lets nothing in: expected [silence]"),
     "dns-answers-nothing": ("k8s-svc-03", "addresses of the service: expected"),
-    "volume-smaller": ("k8s-vol-02", "size inside: expected 0.9 GiB or more"),
+    "volume-smaller": ("k8s-vol-02", "size inside: expected '0.9 GiB or more'"),
     "balancers-dead": ("k8s-svc-09", "address of the balancer after"),
 }
 
@@ -57,8 +57,8 @@ def way(folder: Path) -> dict[str, Any]:
         return found | {"size": image.stat().st_size}
 
 
-def control(folder: Path, *faults: str) -> list[Status]:
-    """What a machine and a volume are after a while."""
+def control(folder: Path, *faults: str) -> tuple[list[Status], set[str]]:
+    """What a machine and a volume are after a while, and which parts of the lab run."""
     with ExitStack() as stack:
         lab = desk(stack, folder, *faults, name=f"t-k8s-{faults[0][0]}-{os.getpid()}")
         made = [
@@ -66,7 +66,8 @@ def control(folder: Path, *faults: str) -> list[Status]:
             lab.make(Kind.VOLUME, "data", VolumeSpec(size_gib=1), {}),
         ]
         time.sleep(5)  # a healthy lab has both in less
-        return [state.status for one in made if (state := lab.driver.read(one))]
+        states = [state.status for one in made if (state := lab.driver.read(one))]
+        return states, {process.name for process in State(lab.space).processes()}
 
 
 def death(folder: Path) -> dict[str, Any]:
@@ -127,14 +128,26 @@ def test_defects_of_the_way_between_pods(seen: Mapping[str, Future[Any]]) -> Non
     assert found["size"] == 3 << 28
 
 
-@pytest.mark.parametrize("which", ["scheduler", "controllers"])
-def test_defects_of_the_control_plane(seen: Mapping[str, Future[Any]], which: str) -> None:
-    assert seen[which].result() == [Status.PENDING, Status.PENDING]
+@pytest.mark.parametrize(
+    ("which", "dead", "alive"),
+    [
+        ("scheduler", "kube-scheduler", "kube-controller-manager"),
+        ("controllers", "kube-controller-manager", "kube-scheduler"),
+    ],
+)
+def test_defects_of_the_control_plane(
+    seen: Mapping[str, Future[Any]], which: str, dead: str, alive: str
+) -> None:
+    states, parts = seen[which].result()
+
+    assert states == [Status.PENDING, Status.PENDING]
+    assert dead not in parts
+    assert alive in parts
 
 
 def test_a_defect_turns_its_check_red(tmp_path: Path) -> None:
     with kubernetes_lab.opened(defects=[*PROOFS], name=f"t-k8s-p-{os.getpid()}") as entry:
-        quick = {**entry, "profile": {"patience": {"visible": 12, "delete": 30, "boot": 60}}}
+        quick = {**entry, "profile": {"patience": {"visible": 12, "delete": 30, "boot": 30}}}
         select = ",".join(check for check, _ in PROOFS.values())
         told = kubernetes_lab.outcomes(kubernetes_lab.started(quick, tmp_path, select), tmp_path)
 

@@ -35,6 +35,21 @@ for turn in range({tries}):
 open({say!r}, "w").write(" ".join(sorted(heard)))
 """
 
+# looks names up for ten seconds; says the addresses of each, or "unknown"
+LOOK = """
+import socket, time
+from concurrent.futures import ThreadPoolExecutor
+end = time.monotonic() + 10
+def look(name):
+    while time.monotonic() < end:
+        try:
+            return " ".join(sorted({{a[4][0] for a in socket.getaddrinfo(name, 80)}}))
+        except OSError:
+            time.sleep(0.5)
+    return "unknown"
+open({say!r}, "w").write(" | ".join(ThreadPoolExecutor(2).map(look, {names!r})))
+"""
+
 
 def serving(pods: Pods, *endings: str) -> dict[str, Object]:
     """Pods that serve their own name, once they are ready."""
@@ -123,19 +138,10 @@ def test_names_of_services_resolve(wire: Wire, pods: Pods) -> None:
     one = service(wire, "one")["spec"]["clusterIP"]
     bare = service(wire, "bare", clusterIP="None")["metadata"]["name"]
     await_endpoints(pods, bare, 2)
-    program = (
-        "import socket, time\n"
-        "def look(name):\n"
-        "    for turn in range(20):\n"
-        "        try:\n"
-        "            return sorted({a[4][0] for a in socket.getaddrinfo(name, 80)})\n"
-        "        except OSError:\n"
-        "            time.sleep(0.5)\n"
-        "    return ['unknown']\n"
-        f"found = [look(n) for n in ({wire.name('one')!r}, {bare!r})]\n"
-        f"open({SAY!r}, 'w').write(' '.join(found[0]) + ' | ' + ' '.join(found[1]))\n"
-    )
-    said = pods.said("client", "", inside={"command": ["python3", "-c", program]})
+    program = LOOK.format(names=(wire.name("one"), bare), say=SAY)
+    patience = [{"name": "RES_OPTIONS", "value": "timeout:1 attempts:2"}]  # resolv.conf(5)
+    inside = {"command": ["python3", "-c", program], "env": patience}
+    said = pods.said("client", "", inside=inside)
     first, _, second = said.partition(" | ")
     same("addresses of the service", expected=[one], actual=first.split())
     addresses = sorted(str(pod["status"]["podIP"]) for pod in servers.values())

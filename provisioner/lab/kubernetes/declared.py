@@ -6,7 +6,7 @@ NOTES: tuple[str, ...] = (
     "nodes are namespaces of one machine: one kernel, one clock, one page cache",
     "Kubernetes 1.20.2 from Debian's source package, with reflect2 1.0.2; end of life upstream",
     "NetworkPolicy is enforced by nftables in each node, fed from the API; IPv4 only",
-    "DNS is dnsmasq fed from the API: A and PTR records of services; no SRV, no ExternalName",
+    "DNS is dnsmasq fed from the API: A, PTR and SRV records of services; no ExternalName",
     "a volume is an ext4 image on the lab's disk, seen by every node; two nodes are not kept from"
     " mounting it at once; no snapshots, no expansion, no raw blocks",
     "etcd does not flush to the disk; one API server, one etcd",

@@ -161,6 +161,9 @@ MUTATIONS: Mapping[str, Mutation] = {
     "svc-balancer-is-silent": _said(
         "k8s-svc-09", '"message":"k8s[^"]+"', '"message":"silence"', pod="-client"
     ),
+    "svc-named-port-is-another": _said(
+        "k8s-svc-10", '"message":"80 ', '"message":"81 ', pod="-client"
+    ),
     "svc-slices-call-all-ready": Mutation(
         call="GET .*/endpointslices.*k8s-svc-08", swap=('"ready":false', '"ready":true'),
         checks=("k8s-svc-08",),

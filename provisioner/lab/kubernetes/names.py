@@ -1,7 +1,10 @@
 """The cluster's DNS: dnsmasq, fed with services and endpoints from the API.
 
-Source: Kubernetes DNS-based service discovery specification 1.1.0. Not there: SRV records, CNAME
-of ExternalName services, records of single pods, anything outside the cluster's domain.
+dnsmasq reads names again when told to, but SRV records only when it starts, so a new one is started
+for these; few services name their ports.
+
+Source: Kubernetes DNS-based service discovery specification 1.1.0. Not there: CNAME of ExternalName
+services, records of single pods, anything outside the cluster's domain.
 """
 
 from __future__ import annotations
@@ -41,9 +44,38 @@ def records(services: Iterable[Object], endpoints: Iterable[Object]) -> str:
         for subset in found.get("subsets") or []:
             for place in subset.get("addresses") or []:
                 host = place.get("hostname")
-                own = f"{host}.{full} " if host else ""  # the first name is what PTR answers
-                lines.append(f"{place['ip']} {own}{full}")
+                own = f"{host}.{full} {full}" if host else f"{full} {_target(place)}.{full}"
+                lines.append(f"{place['ip']} {own}")  # the first name is what PTR answers
     return "".join(f"{line}\n" for line in sorted(set(lines)))
+
+
+def located(services: Iterable[Object], endpoints: Iterable[Object]) -> list[str]:
+    """What the named ports of services are, as options of dnsmasq."""
+    by_name = {_key(item): item for item in endpoints}
+    found = set()
+    for service in services:
+        namespace, name = _key(service)
+        full = f"{name}.{namespace}.svc.{plan.DOMAIN}"
+        spec = service["spec"]
+        alone = spec.get("clusterIP") == "None"
+        subsets = by_name.get((namespace, name), {}).get("subsets") if alone else None
+        for port in spec.get("ports") or () if spec.get("type") != "ExternalName" else ():
+            if not port.get("name"):
+                continue
+            begin = f"--srv-host=_{port['name']}._{port['protocol'].lower()}.{full}"
+            if not alone:
+                found.add(f"{begin},{full},{port['port']}")
+            for subset in subsets or []:
+                numbers = [each["port"] for each in subset.get("ports") or ()
+                           if each.get("name") == port["name"]]  # fmt: skip
+                for place in subset.get("addresses") or []:
+                    found |= {f"{begin},{_target(place)}.{full},{number}" for number in numbers}
+    return sorted(found)
+
+
+def _target(place: Object) -> str:
+    """The name of an endpoint below its service's."""
+    return str(place.get("hostname") or place["ip"].replace(".", "-"))
 
 
 def _key(item: Object) -> tuple[str, str]:
@@ -66,8 +98,9 @@ class Names:
             f"--listen-address={plan.CONTROL}", f"--addn-hosts={self._file}",
             f"--local=/{plan.DOMAIN}/", "--local=/in-addr.arpa/", "--cache-size=0",
         ]  # fmt: skip
-        inside = network.inside(plan.control_namespace(space), argv)
-        self._process: subprocess.Popen[bytes] = state.start("kube-dns", inside)
+        self._argv = network.inside(plan.control_namespace(space), argv)
+        self._state = state
+        self._process: subprocess.Popen[bytes] | None = None
 
     def follow(self) -> None:
         """Follow the API from now on."""
@@ -77,8 +110,9 @@ class Names:
 
     def close(self) -> None:
         """End dnsmasq."""
-        self._process.terminate()
-        self._process.wait()
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
 
     def _watch(self, kind: str) -> None:
         for event, item in self._api.watch(f"/api/v1/{kind}"):
@@ -92,18 +126,22 @@ class Names:
             self._changed.set()
 
     def _tell(self) -> None:
-        said = ""
+        said: tuple[str, list[str]] = ("", [])
         while True:
             self._changed.wait()
             threading.Event().wait(SETTLE_S)
             self._changed.clear()
             with self._lock:
-                text = records(*(list(held.values()) for held in self._held.values()))
-            if text == said:
+                held = [list(one.values()) for one in self._held.values()]
+            text, ports = records(*held), located(*held)
+            if (text, ports) == said:
                 continue
-            said = text
             fresh = self._file.with_name(".names.new")
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(self._file)
-            if self._process.poll() is None:
+            if self._process is None or ports != said[1]:
+                self.close()
+                self._process = self._state.start("kube-dns", [*self._argv, *ports])
+            elif self._process.poll() is None:
                 os.kill(self._process.pid, signal.SIGHUP)
+            said = text, ports
