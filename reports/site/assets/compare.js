@@ -110,6 +110,8 @@ const claims = platforms => {
   const rows = platforms.flatMap(platform => platform.claims.map(claim => [platform, ...claim])).sort((a, b) => order.indexOf(a[1]) - order.indexOf(b[1]));
   for (const [platform, standing, what, value, because] of rows) { const row = node("tr"), head = node("th", what), link = node("a", platform.name); head.scope = "row"; link.href = `platforms/${platform.slug}.html#about`; row.append(head); cells(row, [[link], [value], [state(standing)], [because]], ["Platform", "Value", "Standing", "Because"]); body.append(row); }
   part.hidden = !rows.length; table.append(body);
+  const fold = document.getElementById("k-fold"); fold.open = folded.get("claims") ?? !narrow.matches;
+  fold.firstElementChild.textContent = `${rows.length} of ${platforms.length} platforms`; fold.firstElementChild.onclick = () => folded.set("claims", !fold.open);
 };
 // As reports/compare/debt.py: what their owners had to set differently; what all set alike comes last.
 const debt = (platforms, names) => {
