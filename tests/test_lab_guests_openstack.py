@@ -191,6 +191,9 @@ def test_a_server_lives_as_elsewhere(desk: Desk) -> None:
     attached = desk.attach(server, volume)
     disks.append(desk.ssh(address, "lsblk -no NAME --nodeps").split())
     size = desk.ssh(address, f"sudo blockdev --getsize64 {disk}; readlink -f {disk}").split()
+    more = {"json": {"os-extend": {"new_size": 2}}, "microversion": "3.42"}
+    assert storage.post(f"/volumes/{volume.id}/action", **more).status_code == 202
+    until(lambda: desk.ssh(address, f"sudo blockdev --getsize64 {disk}") == str(2 << 30))
     desk.ssh(address, f"sudo mkfs.ext4 -q {disk} && sudo mount {disk} /mnt &&"
              " echo kept | sudo tee /mnt/file /root/file && sudo sync")  # fmt: skip
     compute.reboot_server(server, "SOFT")

@@ -5,6 +5,7 @@ Source: OpenStack Image API v2 (image data, import, sharing, image actions) and 
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -13,8 +14,10 @@ import pytest
 
 from suites.claims import claim, same
 from suites.openstack.wire import Wire
-from suites.seams import NotApplicable, Observe, Subject
+from suites.seams import NotApplicable, Observe, Patience, Subject
+from suites.waits import until
 
+DIRECT = "glance-direct"
 BINARY = {"Content-Type": "application/octet-stream"}
 PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 STRANGER = "0123456789abcdef0123456789abcdef"  # a project that is not there
@@ -83,6 +86,33 @@ def test_ways_of_import_are_told(
     wire.refused(400, "a way that is none", f"image POST /images/{queued}/import", body=body)
     shown = wire.given(200, "the image", f"image GET /images/{queued}")
     same("status", expected="queued", actual=shown["status"])
+
+
+@pytest.mark.check("os-image-11", needs=("openstack-api",))
+@pytest.mark.cost("api")
+def test_an_image_is_imported(
+    wire: Wire, queued: str, patience: Patience, not_applicable: NotApplicable
+) -> None:
+    """Data that is staged becomes the image's when it is imported, and is its own digest's."""
+    told = wire("image GET /info/import")
+    if told.status != 200 or DIRECT not in told.body["import-methods"]["value"]:
+        not_applicable(f"the image service does not offer {DIRECT}")
+    path, text = f"/images/{queued}", secrets.token_hex(64)
+    staged = wire(f"image PUT {path}/stage", text=text, headers=BINARY)
+    same("staging", expected=204, actual=staged.status)
+    shown = wire.given(200, "the image", f"image GET {path}")
+    same("status once staged", expected="uploading", actual=shown["status"])
+    body = {"method": {"name": DIRECT}}
+    same("importing", expected=202, actual=wire(f"image POST {path}/import", body=body).status)
+    shown = until(
+        lambda: wire.given(200, "the image", f"image GET {path}"),
+        lambda now: now["status"] not in ("uploading", "importing", "saving"),
+        patience("attach"),
+    )
+    same("status once imported", expected="active", actual=shown["status"])
+    same("its bytes", expected=len(text), actual=shown["size"])
+    digest = hashlib.new(shown["os_hash_algo"], text.encode()).hexdigest()
+    same("its digest", expected=digest, actual=shown["os_hash_value"])
 
 
 @pytest.mark.check("os-image-07", needs=("openstack-api",))

@@ -6,9 +6,11 @@ Source: OpenStack Identity API v3 (authentication and token management, applicat
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from suites.openstack.wire import Answer, Wire
 from suites.seams import NotApplicable, Observe, Subject
 
 TRIES = 5  # several processes or threads may answer, each with a memory of its own
+SHORT = timedelta(seconds=5)
 LASTS = timedelta(minutes=30)  # a credential that an interrupted check leaves is worth nothing then
 
 
@@ -43,13 +46,28 @@ class Credential:
 @pytest.fixture
 def credential(wire: Wire, not_applicable: NotApplicable) -> Iterator[Credential]:
     """A new application credential; gone at the end."""
-    token = wire.given(200, "one's own token", "identity GET /auth/tokens", subject="own")["token"]
+    yield from issued(wire, not_applicable, LASTS)
+
+
+@pytest.fixture
+def short(wire: Wire, not_applicable: NotApplicable) -> Iterator[Credential]:
+    """One that expires within seconds; gone at the end."""
+    yield from issued(wire, not_applicable, SHORT)
+
+
+def issued(wire: Wire, not_applicable: NotApplicable, lasts: timedelta) -> Iterator[Credential]:
+    """A new application credential that expires after so long, by the cloud's clock."""
+    own = wire("identity GET /auth/tokens", subject="own")
+    same("one's own token", expected=200, actual=own.status)
+    token, now = own.body["token"], datetime.now(UTC)
+    if "date" in own.headers:
+        now = parsedate_to_datetime(own.headers["date"])
     path = f"identity {{}} /users/{token['user']['id']}/application_credentials"
     secret = secrets.token_hex(16)
     asked = {
         "name": f"interop-os-{secrets.token_hex(4)}",
         "secret": secret,
-        "expires_at": (datetime.now(UTC) + LASTS).strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        "expires_at": (now + lasts).strftime("%Y-%m-%dT%H:%M:%S.%f"),
     }
     made = wire(path.format("POST"), body={"application_credential": asked})
     if made.status == 403 and "application_credential" in token["methods"]:
@@ -99,6 +117,26 @@ def test_an_application_credential_is_limited(wire: Wire, credential: Credential
     after = credential.log_in()
     claim(after.status in (401, 404), "log-in", expected="401 or 404", actual=after.status)
     wire.refused((401, 404), "its token", "identity GET /auth/projects", bearer="fresh")
+
+
+@pytest.mark.check("os-identity-08", needs=("openstack-api",))
+@pytest.mark.cost("api")
+def test_what_expired_opens_nothing(wire: Wire, short: Credential, observe: Observe) -> None:
+    """An application credential ends at its time, and a token of it no later."""
+    log_in = short.log_in()
+    same("log-in", expected=201, actual=log_in.status)
+    token = log_in.body["token"]
+    issued, expires = (datetime.fromisoformat(token[key]) for key in ("issued_at", "expires_at"))
+    lasts = (expires - issued).total_seconds()
+    observe("token-of-short-credential", lasts, unit="s", source="api")
+    most = SHORT.total_seconds() + 1  # the service tells whole seconds
+    claim(0 < lasts <= most, "the token lasts", expected=f"up to {most:g} s", actual=lasts)
+    operation = "identity GET /auth/domains"
+    wire.given(200, "its token", operation, bearer="fresh")
+    time.sleep(most)
+    wire.refused(401, "a token that expired", operation, bearer="fresh")
+    wire.refused(404, "it, looked at", "identity GET /auth/tokens", subject="fresh")
+    same("log-in after it expired", expected=401, actual=short.log_in().status)
 
 
 @pytest.mark.check("os-identity-06", needs=("openstack-api",))

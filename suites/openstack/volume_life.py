@@ -19,7 +19,7 @@ from provisioner.features import Snapshot
 from provisioner.resources import Kind, VolumeSpec
 from suites.claims import claim, same
 from suites.openstack.wire import Wire
-from suites.seams import Bench, Observe, Patience, Subject
+from suites.seams import Bench, NotApplicable, Observe, Patience, Subject
 from suites.waits import until
 
 RESTING = ("available", "in-use", "error")
@@ -71,6 +71,44 @@ def test_a_volume_grows(wire: Wire, volume: Handle, patience: Patience) -> None:
     shown = at_rest(wire, volume.id, patience)
     same("status", expected="available", actual=shown["status"])
     same("size", expected=3, actual=shown["size"])
+
+
+@pytest.mark.check("os-volume-11", needs=("openstack-api", "volume", "attachment"))
+@pytest.mark.cost("own")
+def test_a_volume_grows_while_it_is_used(
+    wire: Wire, server: Handle, volume: Handle, patience: Patience, not_applicable: NotApplicable
+) -> None:
+    """An attached volume that is extended has its new size, stays attached, and errs nowhere."""
+    path = f"/servers/{server.id}/os-volume_attachments"
+    body: dict[str, Any] = {"volumeAttachment": {"volumeId": volume.id}}
+    wire.given(200, "attaching it", f"compute POST {path}", body=body)
+    try:
+        same("status", expected="in-use", actual=at_rest(wire, volume.id, patience)["status"])
+        body = {"os-extend": {"new_size": 2}}
+        operation = f"volume POST /volumes/{volume.id}/action"
+        asked = wire(operation, body=body, microversion="3.42")
+        if asked.status == 406:
+            not_applicable("volumes in use grow from microversion 3.42 on, which is not spoken")
+        same("extending it to 2 GiB", expected=202, actual=asked.status)
+        shown = at_rest(wire, volume.id, patience)
+        same("status", expected="in-use", actual=shown["status"])
+        same("size", expected=2, actual=shown["size"])
+        actions = f"compute GET /servers/{server.id}/os-instance-actions"
+        done = until(
+            lambda: wire.given(200, "actions", actions, microversion="2.51")["instanceActions"],
+            lambda told: any(one["action"] == "extend_volume" for one in told),
+            patience("attach"),
+        )
+        ours = [one for one in done if one["action"] == "extend_volume"]
+        same("times that the server was told", expected=1, actual=len(ours))
+        same("what went wrong there", expected=None, actual=ours[0]["message"])
+    finally:
+        wire(f"compute DELETE {path}/{volume.id}")
+        until(
+            lambda: at_rest(wire, volume.id, patience),
+            lambda found: found["status"] != "in-use",
+            patience("attach"),
+        )
 
 
 @pytest.mark.check("os-volume-05", needs=("openstack-api", "volume", "snapshot"))

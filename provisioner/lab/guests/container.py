@@ -207,6 +207,9 @@ class Container:
                     os.unlink(drive.node, dir_fd=folder)
                     os.mknod(drive.node, stat.S_IFBLK | 0o660, loop.number, dir_fd=folder)
 
+    def grow(self, drive: Drive) -> None:
+        self._hold(drive).measure()
+
     def detach(self, drive: Drive) -> bool:
         """Take the node away; a mount that has the device keeps it until it is unmounted."""
         for link in drive.links:

@@ -196,6 +196,13 @@ class Guest(Protocol):
             OSError, PlatformError: the guest went away, or will not have it.
         """
 
+    def grow(self, drive: Drive) -> None:
+        """Show a device as large as its file has become; the guest is running.
+
+        Raises:
+            OSError, PlatformError: the guest went away, or will not have it.
+        """
+
     def detach(self, drive: Drive) -> bool:
         """Take a device away; False while the guest still holds it: ask again later."""
 

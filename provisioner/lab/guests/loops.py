@@ -16,6 +16,7 @@ from pathlib import Path
 
 CTL_GET_FREE = 0x4C82  # linux/loop.h
 CONFIGURE = 0x4C0A
+SET_CAPACITY = 0x4C07
 READ_ONLY = 1
 AUTOCLEAR = 4
 CONFIG = struct.Struct("=II QQQQQ IIII 64s 64s 32s 2Q 8Q")  # struct loop_config
@@ -29,6 +30,10 @@ class Loop:
     path: Path
     number: int  # device number, as in st_rdev
     descriptor: int
+
+    def measure(self) -> None:
+        """Take the size that its file has now."""
+        fcntl.ioctl(self.descriptor, SET_CAPACITY)
 
     def close(self) -> None:
         """Let go; the device clears itself once nobody else has it."""

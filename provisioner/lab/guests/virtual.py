@@ -119,6 +119,11 @@ class VirtualMachine:
             ("device_add", _device(drive, name)),
         )
 
+    def grow(self, drive: Drive) -> None:
+        size = drive.file.stat().st_size
+        node = f"b-{_name(drive.serial)}"
+        self.execute(("block_resize", {"node-name": node, "size": size}))
+
     def detach(self, drive: Drive) -> bool:
         if not self.on:
             return True

@@ -152,7 +152,7 @@ def _glance(place: Place, secrets: Mapping[str, str]) -> File:
             **default,
             "enabled_backends": "lab:file",
             "worker_self_reference_url": place.url("glance"),
-            "enabled_import_methods": "[]",
+            "enabled_import_methods": "[glance-direct]",
         },
         "database": _database(place, "glance"),
         # Tempest's tests of 2019 upload noise as images of all formats

@@ -59,6 +59,10 @@ MUTATIONS: Mapping[str, Mutation] = {
         status="201 Created", body=f'{{"application_credential": {{{NEW}}}}}',
         checks=("os-identity-05",),
     ),
+    "api-tokens-do-not-expire": Mutation(
+        service="keystone", call=r"GET /v3/auth/domains", was=(401,), status="200 OK",
+        body='{"domains": []}', checks=("os-identity-08",),
+    ),
     "api-others-things-are-told": Mutation(
         service="glance", call=r"DELETE /v2/images/[^/]+$", was=(404,), status="403 Forbidden",
         checks=("os-identity-07",),
@@ -216,6 +220,10 @@ MUTATIONS: Mapping[str, Mutation] = {
         service="glance", call=r"POST /v2/images/[^/]+/import", was=(400,),
         status="202 Accepted", body="", checks=("os-image-06",),
     ),
+    "api-imports-come-to-nothing": Mutation(
+        service="glance", call=r"POST /v2/images/[^/]+/import", was=(202,), asked="glance-direct",
+        status="409 Conflict", body="", checks=("os-image-11",),
+    ),
     "api-owners-accept-for-others": Mutation(
         service="glance", call=r"PUT /v2/images/[^/]+/members/", was=(403,), status="200 OK",
         body='{"status": "accepted"}', checks=("os-image-07",),
@@ -272,5 +280,10 @@ MUTATIONS: Mapping[str, Mutation] = {
     "api-volumes-are-attached-twice": Mutation(
         service="nova", call=r"POST /v2.1/servers/[^/]+/os-volume_attachments", was=(400, 409),
         status="200 OK", body='{"volumeAttachment": {}}', checks=("os-volume-10",),
+    ),
+    "api-used-volumes-stay-small": Mutation(
+        service="cinder", call=r"POST /v3/.*/action", was=(202,), asked='"new_size": 2',
+        status="400 Bad Request", body='{"badRequest": {"code": 400, "message": "no"}}',
+        checks=("os-volume-11",),
     ),
 }  # fmt: skip

@@ -45,6 +45,7 @@ class LabDriver(Life, Copies, Devices, driver.ComputeDriver):  # type: ignore[mi
     capabilities = {  # noqa: RUF012 - nova reads it of the class
         **driver.ComputeDriver.capabilities,
         "supports_attach_interface": True,
+        "supports_extend_volume": True,
         "supports_migrate_to_same_host": True,
         "supports_image_type_raw": True,
         "supports_image_type_qcow2": True,

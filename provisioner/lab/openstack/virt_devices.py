@@ -64,6 +64,17 @@ class Devices(Shared):
                 server.id, volumes=tuple(v for v in server.volumes if v[0] != wanted)
             )
 
+    def extend_volume(
+        self, context: Any, connection_info: Any, instance: Any, requested_size: int
+    ) -> None:
+        wanted = virt_nova.volume(connection_info, "")[0]
+        with self._servers.lock(instance.uuid), virt_nova.faults(instance):
+            server = self._known(instance)
+            guest = self._servers.guest(server)
+            for volume in server.volumes:
+                if volume[0] == wanted and guest.on:
+                    guest.grow(drive_of(*volume))
+
     def attach_interface(self, context: Any, instance: Any, image_meta: Any, vif: Any) -> None:
         with self._servers.lock(instance.uuid), virt_nova.faults(instance):
             server = self._known(instance)
