@@ -53,11 +53,14 @@ def test_what_others_have_is_not_there(
         bench.create(Kind.NETWORK, name, NetworkSpec(cidr="10.95.0.0/24")),
         bench.create(Kind.FIREWALL, name, FirewallSpec()),
     ]
-    paths = [f"network {{}} /networks/{made[0].id}", f"network {{}} /security-groups/{made[1].id}"]
+    paths = [
+        f"image {{}} /images/{image}",
+        f"network {{}} /networks/{made[0].id}",
+        f"network {{}} /security-groups/{made[1].id}",
+    ]
     if subject.description.kinds.get(Kind.VOLUME) is Support.MANAGED:
         made.append(bench.create(Kind.VOLUME, name, VolumeSpec(size_gib=1)))
         paths.append(f"volume {{}} /volumes/{made[2].id}")
-    paths.append(f"image {{}} /images/{image}")
     try:
         for path in paths:
             nothing = path[: path.rindex("/") + 1] + NOBODYS
