@@ -164,6 +164,10 @@ class Checking:
                 lane.process.wait()
         self._settle()
 
+    def alive(self) -> int:
+        """How many lanes are at work; each makes one machine at a time."""
+        return len(self._alive())
+
     def _alive(self) -> list[subprocess.Popen[bytes]]:
         return [lane.process for lane in self._lanes.values() if lane.process.poll() is None]
 

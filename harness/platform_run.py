@@ -111,7 +111,7 @@ class PlatformRun:
             early = self._room(standing)
             if early:
                 checking.start("handling")
-            standing.stand_up()
+            standing.stand_up(others=checking.alive)
             self.cancel.check()
         except BaseException:
             checking.stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
@@ -131,8 +131,10 @@ class Standing:
         """How many resources of this run are on the platform, by kind."""
         return census(self._driver, self._owner)
 
-    def stand_up(self) -> None:
+    def stand_up(self, others: Callable[[], int] = lambda: 0) -> None:
         """Create everything and run the roles; goes on where a dead run stopped.
+
+        *others* says how many machines checks make meanwhile: the platform's limit is for all.
 
         Raises:
             PlatformError: the first thing that went wrong.
@@ -146,6 +148,7 @@ class Standing:
             shell=self._shell,
             cancel=self._cancel,
             tell=self._happened,
+            others=others,
         )
         applied = executor.apply(self._plan, self._workload.params, self._key)
         self._timings += [asdict(timing) for timing in applied.deployment.timings]

@@ -52,6 +52,7 @@ class Executor:
         tell: told of everything that happens, from any thread.
         interval: first and longest pause between two polls of a resource, in seconds.
         boot_s: how long a ready machine may take to let us in, in seconds.
+        others: how many machines others of this run make meanwhile; limits hold for all together.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Executor:
         tell: Callable[[Happening], None] = lambda happening: None,
         interval: tuple[float, float] = (0.5, 2.0),
         boot_s: float = 600.0,
+        others: Callable[[], int] = lambda: 0,
     ) -> None:
         self.ledger = ledger
         self.clock: Clock = clock if clock is not None else SystemClock()
@@ -74,6 +76,7 @@ class Executor:
         self.jobs = jobs
         self.cancel = cancel if cancel is not None else Cancel()
         self.boot_s = boot_s
+        self._others = others
         self._tell = tell
         self._begun = self.clock.monotonic()
         self._limits = {name: driver.describe().limits for name, driver in drivers.items()}
@@ -109,7 +112,10 @@ class Executor:
         """How many nodes of this one's slot may be under way at once; 0 is any."""
         if node.task is not None:
             return 1
-        return int(self._limits[node.platform].get(f"jobs.{node.kind}", 0))
+        limit = int(self._limits[node.platform].get(f"jobs.{node.kind}", 0))
+        if limit and node.kind == Kind.MACHINE:
+            return max(1, limit - self._others())
+        return limit
 
 
 class _Work:

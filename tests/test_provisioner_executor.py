@@ -125,6 +125,7 @@ class Bed:
         secret = done(0, "::provide store.token=s3cr3t-value\n")
         self.answers: dict[str, list[Completed]] = {"store": [secret, secret, secret]}
         self.cancel = Cancel()
+        self.others = 0
 
     def plan(self) -> Plan:
         site = Site(driver=self.driver, description=self.driver.describe())
@@ -147,6 +148,7 @@ class Bed:
                 jobs=jobs,
                 cancel=self.cancel,
                 tell=self.events.append,
+                others=lambda: self.others,
             )
             return executor.apply(self.plan(), self.workload.params)
 
@@ -316,8 +318,9 @@ def test_an_answer_that_proves_nothing_makes_no_second_resource(
     assert len(_things(bed.driver)) == len(applied.deployment.handles) == 8
 
 
+@pytest.mark.parametrize(("others", "at_once"), [(0, 3), (1, 2), (5, 1)])
 def test_limits_of_a_kind_are_kept_and_the_rest_is_parallel(
-    tmp_path: Path, workload: Workload
+    tmp_path: Path, workload: Workload, others: int, at_once: int
 ) -> None:
     clock = ScaledClock(50)
     text = WORKLOAD.replace("app: {count: 2", "app: {count: 6")
@@ -337,9 +340,10 @@ def test_limits_of_a_kind_are_kept_and_the_rest_is_parallel(
             most = max(most, under_way)
 
     bed.events = type("Sink", (list,), {"append": lambda _, event: count(event)})()
+    bed.others = others
 
     assert bed.apply(jobs=0).complete
-    assert most == 3
+    assert most == at_once
 
 
 def test_exit_codes_reboot_and_call_again(tmp_path: Path, workload: Workload) -> None:
