@@ -23,6 +23,7 @@ from provisioner.drivers.openstack.asking import USER_DATA_BYTES, Asking, host_n
 from provisioner.drivers.openstack.choice import Choice
 from provisioner.drivers.openstack.cloud import Cloud, at, next_marker
 from provisioner.drivers.openstack.firewall import Firewalls
+from provisioner.drivers.openstack.image import Images
 from provisioner.drivers.openstack.machine import Machines, status_of
 from provisioner.drivers.openstack.network import Networks
 from provisioner.drivers.openstack.owning import (
@@ -565,3 +566,37 @@ def test_the_environment_alone_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path
         list(open_driver(config()).find(Owner(run="x")))
 
     assert "s3cret" not in str(caught.value)
+
+
+# -- images ----------------------------------------------------------------------------------------
+
+
+class Glance(Double):
+    """Shows one image as its own document."""
+
+    def call(self, what: str, service: str, method: str, path: str, **more: Any) -> Any:
+        super().call(what, service, method, path, **more)
+        return self.lists["images"][0] if method == "GET" else {}
+
+
+@pytest.mark.parametrize(
+    ("image", "calls"),
+    [
+        ({"id": "i", TAG_RUN: "r"}, ["GET", "DELETE"]),
+        ({"id": "i", TAG_RUN: "r", "protected": True}, ["GET", "PATCH", "DELETE"]),
+        ({"id": "i", "protected": True}, ["GET"]),
+    ],
+)
+def test_only_an_image_of_a_run_is_found_and_deleted(
+    image: dict[str, Any], calls: list[str]
+) -> None:
+    glance = Glance({"images": [image]})
+    images = Images(cast(Cloud, glance), Choice(cast(Cloud, glance)))
+
+    found = [handle.id for handle in images.find(Owner(run="r"))]
+    others = list(images.find(Owner(run="another")))
+    images.delete(Handle(platform="cloud", kind=Kind.IMAGE, id="i"))
+
+    assert found == (["i"] if TAG_RUN in image else [])
+    assert others == []
+    assert [method for method, _, _ in glance.made] == calls

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("openstack", reason="openstacksdk is not installed (extra openstack)")
 
 from provisioner.contract import ContractSubject, Maker
-from provisioner.driver import Driver, Handle, State, Step
+from provisioner.driver import Driver, Handle, Owner, State, Step
 from provisioner.drivers.openstack import open_driver
 from provisioner.errors import BadRequest, Conflict
 from provisioner.features import Listing, RawCall, Resize, Snapshot
@@ -162,3 +162,19 @@ def test_the_key_that_opens_the_cloud_is_nowhere(
     )
 
     assert secret not in repr(driver.describe())
+
+
+def test_an_image_that_a_check_left_is_found_and_goes(driver: Driver) -> None:
+    owner = Owner(run=f"t-{secrets.token_hex(4)}", expires="2030-01-01T00:00:00Z")
+    formats = {"disk_format": "raw", "container_format": "bare", "protected": True}
+    body = {"name": "left", **formats, **owner.tags("left")}
+    made = raw(driver, "image POST /images", body=body)
+
+    found = list(driver.find(owner))
+    for handle in found:
+        driver.delete(handle)
+
+    assert made["status"] == 201
+    assert [(handle.kind, handle.id) for handle in found] == [(Kind.IMAGE, made["body"]["id"])]
+    assert list(driver.find(owner)) == []
+    assert driver.read(found[0]) is None

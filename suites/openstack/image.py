@@ -16,22 +16,24 @@ from hypothesis import strategies as st
 from suites.api.resources import generated
 from suites.claims import claim, same
 from suites.openstack.wire import Wire
-from suites.seams import Observe
+from suites.seams import Observe, Subject
 
 CONTENT = bytes(range(256)).decode("latin-1") * 16
 EXAMPLES = 10
 BINARY = {"Content-Type": "application/octet-stream"}
 
 
+def new_image(subject: Subject, **more: str) -> dict[str, str]:
+    """What a new image is made of; its properties say whose it is, should the check be cut off."""
+    name = f"interop-os-{secrets.token_hex(4)}"
+    formats = {"disk_format": "raw", "container_format": "bare"}
+    return {"name": name, **formats, **subject.owner.tags(name), **more}
+
+
 @pytest.fixture
-def image(wire: Wire) -> Iterator[str]:
+def image(wire: Wire, subject: Subject) -> Iterator[str]:
     """A new image without data; gone at the end."""
-    body = {
-        "name": f"interop-os-{secrets.token_hex(4)}",
-        "disk_format": "raw",
-        "container_format": "bare",
-    }
-    made = wire.given(201, "a new image", "image POST /images", body=body)
+    made = wire.given(201, "a new image", "image POST /images", body=new_image(subject))
     same("status of a new image", expected="queued", actual=made["status"])
     yield made["id"]
     unlock = [{"op": "replace", "path": "/protected", "value": False}]

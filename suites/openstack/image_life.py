@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from suites.claims import claim, same
+from suites.openstack.image import new_image
 from suites.openstack.wire import Wire
 from suites.seams import NotApplicable, Observe, Patience, Subject
 from suites.waits import until
@@ -34,14 +35,9 @@ def patch(wire: Wire, image: str, name: str, value: object) -> dict[str, Any]:
 
 
 @pytest.fixture
-def queued(wire: Wire) -> Iterator[str]:
+def queued(wire: Wire, subject: Subject) -> Iterator[str]:
     """A new image without data; gone at the end."""
-    body = {
-        "name": f"interop-os-{secrets.token_hex(4)}",
-        "disk_format": "raw",
-        "container_format": "bare",
-    }
-    made = wire.given(201, "a new image", "image POST /images", body=body)
+    made = wire.given(201, "a new image", "image POST /images", body=new_image(subject))
     yield made["id"]
     wire(f"image DELETE /images/{made['id']}")
 

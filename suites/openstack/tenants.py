@@ -13,6 +13,7 @@ import pytest
 
 from provisioner.resources import FirewallSpec, Kind, NetworkSpec, Support, VolumeSpec
 from suites.claims import same
+from suites.openstack.image import new_image
 from suites.openstack.wire import Wire
 from suites.seams import Bench, NotApplicable, Subject
 
@@ -29,14 +30,9 @@ def tenant(subject: Subject, not_applicable: NotApplicable) -> str:
 
 
 @pytest.fixture
-def image(wire: Wire) -> Iterator[str]:
+def image(wire: Wire, subject: Subject) -> Iterator[str]:
     """A new image without data that may be shared; gone at the end."""
-    body = {
-        "name": f"interop-os-{secrets.token_hex(4)}",
-        "disk_format": "raw",
-        "container_format": "bare",
-        "visibility": "shared",
-    }
+    body = new_image(subject, visibility="shared")
     made = wire.given(201, "a new image", "image POST /images", body=body)
     yield made["id"]
     wire(f"image DELETE /images/{made['id']}")

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar, Protocol, TypeVar, cast
 
 from provisioner.clock import Clock, SystemClock
-from provisioner.driver import Description, Handle, Owner, State, Status, Step
+from provisioner.driver import Description, Handle, Owner, State, Step
 from provisioner.drivers.openstack import features
 from provisioner.drivers.openstack.address import Addresses
 from provisioner.drivers.openstack.attachment import Attachments
@@ -16,10 +16,10 @@ from provisioner.drivers.openstack.choice import Choice
 from provisioner.drivers.openstack.cloud import Cloud
 from provisioner.drivers.openstack.describing import ABSENT, describe
 from provisioner.drivers.openstack.firewall import Firewalls, GroupRules
+from provisioner.drivers.openstack.image import Images
 from provisioner.drivers.openstack.key import Keys
 from provisioner.drivers.openstack.machine import Machines
 from provisioner.drivers.openstack.network import Networks
-from provisioner.drivers.openstack.owning import handle as made_handle
 from provisioner.drivers.openstack.raw import Raw
 from provisioner.drivers.openstack.root import RootVolumes
 from provisioner.drivers.openstack.settings import Settings
@@ -38,7 +38,7 @@ from provisioner.features import (
     Snapshot,
 )
 from provisioner.platform import PlatformConfig
-from provisioner.resources import ImageSpec, Kind, Resource, Support
+from provisioner.resources import Kind, Resource
 
 F = TypeVar("F")
 
@@ -55,44 +55,6 @@ class Handler(Protocol):
     def read(self, handle: Handle) -> State | None: ...
     def delete(self, handle: Handle) -> None: ...
     def find(self, owner: Owner) -> Iterator[Handle]: ...
-
-
-class Images:
-    """Images are there already; choosing one costs nothing."""
-
-    def __init__(self, cloud: Cloud, choice: Choice) -> None:
-        self._cloud = cloud
-        self._choice = choice
-
-    def plan(self, want: Resource) -> Step:
-        if not isinstance(want.spec, ImageSpec):
-            raise BadRequest(f"{want.ref}: expected an image's selector", self._cloud.platform)
-        image = self._choice.image(want.spec)
-        return Step(
-            platform=self._cloud.platform,
-            resource=want,
-            support=Support.IMPLICIT,
-            body={"image": image.id},
-            notes=(f"image {image.name} ({image.id})",),
-            wait_s=0,
-        )
-
-    def create(self, step: Step, token: str) -> Handle:
-        tags = step.resource.tags
-        return made_handle(self._cloud.platform, Kind.IMAGE, step.body["image"], tags)
-
-    def read(self, handle: Handle) -> State | None:
-        image = self._choice.by_id(handle.id)
-        if image is None:
-            return None
-        facts = {"name": image.name, "user": image.user, "user_source": image.user_source}
-        return State(status=Status.READY, facts=facts)
-
-    def delete(self, handle: Handle) -> None:
-        """Nothing was made."""
-
-    def find(self, owner: Owner) -> Iterator[Handle]:
-        yield from ()
 
 
 class OpenStackDriver:
