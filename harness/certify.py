@@ -17,6 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m harness.certify", description=__doc__)
     parser.add_argument("--lab", default="default")
     parser.add_argument("--guideline", default="2026.11")
+    parser.add_argument("--only", default="", help="platforms of the lab, such as metal,aws")
     parser.add_argument("--platform", action="append", default=[], dest="platforms")
     parser.add_argument("--select", action="append", default=[])
     parser.add_argument("--results", default="results")
@@ -25,7 +26,8 @@ def main() -> int:
     interop = str(Path(sys.executable).with_name("interop"))
     lab = ["--lab", options.lab]
     try:
-        up = _done([interop, "lab", "up", *lab])
+        only = ["--only", options.only] if options.only else []
+        up = _done([interop, "lab", "up", *lab, *only])
         if up != 0:
             return up
         where = Path("/run/interop") / options.lab / "platforms.yaml"
