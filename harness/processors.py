@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 MANY = 64  # parts from which on it pays to start processes
+YOUNG = 200_000  # objects made since the last look for garbage; Python's own 700 cost a third
 THREADED = "vl_convert"  # has threads of its own once loaded, which do not survive a fork
 
 
@@ -33,12 +35,24 @@ def by_all_processors(work: Callable[[J], R], parts: Iterable[J]) -> Iterator[R]
         yield from pool.map(_job, jobs, chunksize=4)
 
 
+@contextmanager
+def seldom_collected() -> Iterator[None]:
+    """Look for garbage in cycles seldom meanwhile: documents have none, and are large."""
+    before = gc.get_threshold()
+    gc.set_threshold(YOUNG, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 _WORK: list[Callable[[Any], Any]] = []  # of a worker process
 
 
 def _start(work: Callable[[Any], Any]) -> None:
     """Begin a worker; what it was forked with is no garbage and need not be looked at again."""
     gc.freeze()
+    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
     _WORK.append(work)
 
 

@@ -29,7 +29,7 @@ from guidelines.waivers import Waiver
 from harness.attest.bundle import is_bundle
 from harness.guideline_documents import guideline_documents
 from harness.outcome import program_for
-from harness.processors import by_all_processors
+from harness.processors import by_all_processors, seldom_collected
 from harness.signed import bundle_digest, evidence_of, signed_part
 from harness.subjects import about_checks
 from reports.attest.keys import Signer
@@ -152,6 +152,16 @@ def publish(
         BadDocument, BadReport: a result cannot be read, a bundle does not hold, or two results
             have the same run and platform.
     """
+    with seldom_collected():
+        return _publish(publication, paths, folder, progress)
+
+
+def _publish(
+    publication: Publication,
+    paths: Sequence[Path],
+    folder: Path,
+    progress: Callable[[int, int], None],
+) -> Published:
     tree = Tree(folder)
     memory = _memory(folder)
     before: Collection[str] = memory["files"]
@@ -174,7 +184,8 @@ def publish(
         old = kept[path]
         pages: list[Page] = []
         if old is None:
-            summary, pages = next(prepared)
+            pages = next(prepared)
+            summary = Summary.model_validate_json(pages[-1][1])
         else:
             summary = old
             stem = page(summary).removesuffix(".html")
@@ -257,15 +268,13 @@ def _files(stem: str, known: Collection[str]) -> list[str]:
     return [stem + ending for ending in ENDINGS if stem + ending in known]
 
 
-def _prepared(
-    publication: Publication, fresh: Mapping[Path, str]
-) -> Iterator[tuple[Summary, list[Page]]]:
-    """Summary and pages of each new result, in order."""
+def _prepared(publication: Publication, fresh: Mapping[Path, str]) -> Iterator[list[Page]]:
+    """The pages of each new result, in order."""
     return by_all_processors(lambda job: _pages(publication, *job), fresh.items())
 
 
-def _pages(publication: Publication, path: Path, key: str) -> tuple[Summary, list[Page]]:
-    """One result's summary and pages."""
+def _pages(publication: Publication, path: Path, key: str) -> list[Page]:
+    """One result's pages; the last is its summary, cheaper to send as text than as objects."""
     signed, archive = None, b""
     if is_bundle(path):
         signed, archive = signed_part(path, publication.trusted, publication.guidelines)
@@ -274,8 +283,8 @@ def _pages(publication: Publication, path: Path, key: str) -> tuple[Summary, lis
     summary = summary.model_copy(update={"signed": signed})
     made = list(result_pages(publication.render, summary, result, verdicts, publication.documents))
     if archive:
-        made.append((page(summary).removesuffix(".html") + BUNDLE, archive))
-    return summary, made
+        made.insert(0, (page(summary).removesuffix(".html") + BUNDLE, archive))
+    return made
 
 
 def prepare(

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -41,7 +42,16 @@ SECRET_KEY = re.compile(
     r"|access[-_]?token|auth[-_]?token|session[-_]?token|x-auth-token|authorization|credential)s?",
     re.IGNORECASE,
 )
-# What has none of these words needs no closer look.
+# A part of a document is not walked through if its JSON in small letters has none of these.
+FOLDED = ("\u017f", "\u0131", "i\u0307")  # an s and two i to a pattern that ignores case
+TELLING = ("bmc", "ipmi", "redfish", "ilo", "idrac", *FOLDED)
+WORDS = (
+    *FOLDED, "-----begin", "akia", "asia", "eyj", "gaaaaa", "authorization", "passw", "passphrase",
+    "secret", "token", "credential",
+    *(f"{what}{dash}key" for what in ("api", "private") for dash in ("", "-", "_")),
+)  # fmt: skip
+JSON = json.JSONEncoder(ensure_ascii=False, default=str)
+# What has none of these needs no closer look.
 SUSPICIOUS = re.compile(
     r"-----BEGIN|A[KS]IA|eyJ|gAAAAA|://|(?i:authorization|passw|passphrase|secret|api|token)"
 )
@@ -90,6 +100,8 @@ class Redaction:
     _pattern: re.Pattern[str] | None = None
     _forms: dict[str, str] = field(default_factory=dict)
     _known: dict[str, str] = field(default_factory=dict)
+    _words: tuple[str, ...] = ()  # what is without them is clean; none if that cannot be said
+    _small: dict[int, tuple[Any, str]] = field(default_factory=dict)
 
     def text(self, text: str) -> str:
         """*text* without anything private."""
@@ -123,11 +135,27 @@ class Redaction:
         if isinstance(value, NUMBERS):
             return self.stand_ins.get(str(value), value) if self.stand_ins else value
         if isinstance(value, LISTS):
-            return [self.value(item, path) for item in value]
+            return [item if self._is_clean(item) else self.value(item, path) for item in value]
         if isinstance(value, Mapping):
             before = path if self.keys else ()  # a whole path is asked for by keys only
             return {self.text(k): self.value(v, (*before, part)) for k, part, v in _parts(value)}
         return value
+
+    def tells_nothing(self, part: Mapping[Any, Any]) -> bool:
+        """Whether *part* is certain to tell of no controller."""
+        small = JSON.encode(part).lower()
+        self._small[id(part)] = part, small  # held, so that no other part has its id
+        return not any(word in small for word in TELLING)
+
+    def _is_clean(self, part: object) -> bool:
+        """Whether *part* is certain to have nothing that is taken out."""
+        if not self._words or not isinstance(part, dict):
+            return False
+        _, small = self._small.pop(id(part), (part, ""))
+        small = small or JSON.encode(part).lower()
+        if "://" in small and "@" in small:
+            return False
+        return not any(word in small for word in self._words)
 
     def _whole(self, value: Any, sort: str) -> Any:
         """Every plain value in *value* replaced, however short."""
@@ -163,6 +191,12 @@ class Redaction:
             for form in (value, quote(value, safe=""), quote(value), encoded.rstrip("="), escaped):
                 forms.setdefault(form.lower(), stand_in)
         self._forms = forms
+        written = [JSON.encode(form)[1:-1].lower() for form in forms]
+        plain = (
+            all(len(value) >= SHORTEST for value in self.stand_ins) and "".join(written).isascii()
+        )
+        if plain and not self.keys and not self.private.networks:
+            self._words = (*WORDS, *FOLDED, *written)
         if forms:
             longest = sorted(forms, key=len, reverse=True)
             self._pattern = re.compile("|".join(map(_bounded, longest)), re.IGNORECASE)
@@ -177,7 +211,7 @@ def redaction(document: Mapping[str, Any], private: Private) -> Redaction:
     made = Redaction(private=private, keys=(*private.keys, *marked))
     for value in private.values:
         made.take(value, "private")
-    for path, value in _leaves(document, whole=bool(made.keys)):
+    for path, value in _leaves(document, whole=bool(made.keys), skip=made.tells_nothing):
         if not made.keys and not isinstance(value, str):
             continue
         if made.keys and is_named(path, made.keys) and path[-1:] != ("private",):
@@ -214,10 +248,13 @@ def _is_controller(key: str) -> bool:
     return CONTROLLER.search(key) is not None
 
 
-def _leaves(document: Any, *, whole: bool) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _leaves(
+    document: Any, *, whole: bool, skip: Callable[[Mapping[Any, Any]], bool]
+) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every plain value with its path; a fact's value stands at the fact's name.
 
-    Unless the *whole* path is wanted, only those of its parts that name a controller are told.
+    Unless the *whole* path is wanted, only those of its parts that name a controller are told, and
+    an object in a list below none is passed over where *skip* says so.
     """
     waiting: list[tuple[tuple[str, ...], Any]] = [((), document)]
     while waiting:
@@ -225,7 +262,10 @@ def _leaves(document: Any, *, whole: bool) -> Iterator[tuple[tuple[str, ...], An
         if isinstance(value, str):
             yield path, value
         elif isinstance(value, LISTS):
-            waiting.extend([(path, item) for item in value])
+            all_ = whole or path
+            waiting.extend(
+                [(path, i) for i in value if all_ or not (isinstance(i, dict) and skip(i))]
+            )
         elif isinstance(value, dict):
             for _, part, item in _parts(value):
                 waiting.append(((*path, part) if whole or _is_controller(part) else path, item))

@@ -93,6 +93,23 @@ def test_controllers_are_taken_out_wherever_they_stand() -> None:
     assert "bmc-3.example.org" not in out
 
 
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("pa\u017f\u017fword: hunter22", "hunter22"),
+        ("AP\u0130_KEY=hunter22", "hunter22"),
+        ("\u0131pmi://10.9.8.7/", "10.9.8.7"),
+        ('said "a\\b" once', "a\\b"),
+    ],
+)
+def test_what_json_or_letters_disguise_is_found_in_a_list(text: str, secret: str) -> None:
+    value = document(evidence=[{"title": "x", "text": text}])
+
+    out = redaction(value, Private(values=('a\\b"c', 'a\\b" '))).value(value)
+
+    assert secret not in out["evidence"][0]["text"]
+
+
 def test_equal_values_have_equal_stand_ins() -> None:
     fact = {"name": "bmc", "value": "10.9.8.7", "source": "api"}
     other = {"name": "bmc", "value": "10.9.8.8", "source": "api"}
