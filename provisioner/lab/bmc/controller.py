@@ -76,6 +76,7 @@ class Controller:
         self.resets = 0
         self.on_reset: list[Callable[[], None]] = []
         self._looking = threading.Lock()
+        self._was_on = False
         self._noted = board.power()  # the power state of the last entry in the log
         self._hands = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"bmc-{board.name}")
 
@@ -112,7 +113,9 @@ class Controller:
     def power(self) -> bool:
         """What the controller says of the machine's power."""
         self.look()
-        return True if "power-lies" in self.defects else self.board.power()
+        on = self.board.power()
+        self._was_on = self._was_on or on
+        return on or ("power-lies" in self.defects and self._was_on)
 
     def look(self) -> None:
         """Notice that the machine went off by itself: its guest shut down."""

@@ -11,7 +11,7 @@ DEFECTS: Mapping[str, str] = {
     "one-shot-boot-persists": "a boot device set for one boot is kept for all (bmc-02)",
     "persistent-boot-forgotten": "a persistent boot device lasts for one boot only (bmc-02)",
     "boot-lost-on-reset": "a cold reset of the controller loses the boot device (no check)",
-    "power-lies": "power status says on whatever the machine does (bmc-01)",
+    "power-lies": "power status says on for ever, once the machine was on (bmc-01)",
     "dead-sensor": "every sensor has a reading that never changes, outside its range (bmc-04)",
     "silent-event-log": "power events leave no entry in the event log (no check)",
     "event-log-never-clears": "clearing the event log is confirmed but not done (no check)",
