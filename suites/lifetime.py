@@ -40,6 +40,7 @@ class Lifetime:
     member: Member
     _turns: dict[str, Turn | PlatformError] = field(default_factory=dict)
     _served: bool = False
+    stuck: Turn | None = None  # a pulled plug after which the power was never told to be off
 
     def done(self, name: str) -> Turn | None:
         """A transition that happened already, or None."""
@@ -158,6 +159,8 @@ class Lifetime:
             turn.began = time.time()
             power.off()
             self._see_off(turn, power)
+            if turn.off_status != "off":  # it may not be started then, for it is said to be on
+                self.stuck = turn
             if "boot-device" in self.subject.description.features:
                 self._boot_for_good(turn)
             self._start(turn, power)
