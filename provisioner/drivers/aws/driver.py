@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import botocore
 
+from provisioner.chosen_image import image_step
 from provisioner.clock import Clock, SystemClock
 from provisioner.driver import Description, Handle, Owner, State, Status, Step
 from provisioner.drivers.aws import features
@@ -36,7 +37,7 @@ from provisioner.features import (
     Snapshot,
 )
 from provisioner.platform import PlatformConfig
-from provisioner.resources import ImageSpec, Kind, Resource, Support
+from provisioner.resources import Kind, Resource, Support
 
 F = TypeVar("F")
 
@@ -81,18 +82,7 @@ class Images:
         self._choice = choice
 
     def plan(self, want: Resource) -> Step:
-        if not isinstance(want.spec, ImageSpec):
-            message = f"{want.ref}: expected an image's selector"
-            raise BadRequest(message, self._account.platform)
-        image = self._choice.image(want.spec)
-        return Step(
-            platform=self._account.platform,
-            resource=want,
-            support=Support.IMPLICIT,
-            body={"image": image.id},
-            notes=(f"image {image.name} ({image.id})",),
-            wait_s=0,
-        )
+        return image_step(self._account.platform, want, self._choice.image)
 
     def create(self, step: Step, token: str) -> Handle:
         return self._account.handle(Kind.IMAGE, step.body["image"], step.resource.tags)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import kubernetes
 
+from provisioner.chosen_image import image_step
 from provisioner.driver import Description, Handle, Owner, State, Status, Step
 from provisioner.drivers.kubernetes import features
 from provisioner.drivers.kubernetes.abilities import CONTROLLERS, POLICY, abilities
@@ -25,7 +26,7 @@ from provisioner.drivers.kubernetes.storage import Volumes
 from provisioner.errors import BadRequest, Unsupported
 from provisioner.features import Console, Exec, Inventory, Listing, Metadata, RawCall, Rules
 from provisioner.platform import PlatformConfig
-from provisioner.resources import ImageSpec, Kind, Resource, Support
+from provisioner.resources import Kind, Resource, Support
 
 F = TypeVar("F")
 
@@ -78,17 +79,7 @@ class Images:
         self._choice = choice
 
     def plan(self, want: Resource) -> Step:
-        if not isinstance(want.spec, ImageSpec):
-            raise BadRequest(f"{want.ref}: expected an image's selector", self._platform)
-        image = self._choice.image(want.spec)
-        return Step(
-            platform=self._platform,
-            resource=want,
-            support=Support.IMPLICIT,
-            body={"image": image.id},
-            notes=(f"image {image.name} ({image.id})",),
-            wait_s=0,
-        )
+        return image_step(self._platform, want, self._choice.image)
 
     def create(self, step: Step, token: str) -> Handle:
         return handle(self._platform, Kind.IMAGE, step.body["image"], step.resource.tags)

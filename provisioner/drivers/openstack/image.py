@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from provisioner.chosen_image import image_step
 from provisioner.driver import TAG_EXPIRES, TAG_NAME, TAG_RUN, Handle, Owner, State, Status, Step
 from provisioner.drivers.openstack.choice import Choice
 from provisioner.drivers.openstack.cloud import Cloud, at
 from provisioner.drivers.openstack.owning import belongs, handle
-from provisioner.errors import BadRequest, NotFound
-from provisioner.resources import ImageSpec, Kind, Resource, Support
+from provisioner.errors import NotFound
+from provisioner.resources import Kind, Resource
 
 PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 UNLOCK = [{"op": "replace", "path": "/protected", "value": False}]
@@ -25,24 +26,15 @@ class Images:
         self._choice = choice
 
     def plan(self, want: Resource) -> Step:
-        if not isinstance(want.spec, ImageSpec):
-            raise BadRequest(f"{want.ref}: expected an image's selector", self._cloud.platform)
-        image = self._choice.image(want.spec)
-        return Step(
-            platform=self._cloud.platform,
-            resource=want,
-            support=Support.IMPLICIT,
-            body={"image": image.id},
-            notes=(f"image {image.name} ({image.id})",),
-            wait_s=0,
-        )
+        return image_step(self._cloud.platform, want, self._choice.image)
 
     def create(self, step: Step, token: str) -> Handle:
         tags = step.resource.tags
         return handle(self._cloud.platform, Kind.IMAGE, step.body["image"], tags)
 
     def read(self, handle: Handle) -> State | None:
-        item, image = self._item(f"read {handle}", handle.id), self._choice.by_id(handle.id)
+        item = self._item(f"read {handle}", handle.id)
+        image = self._choice.by_id(handle.id) if item is not None else None
         if item is None or image is None:
             return None
         facts = {"name": image.name, "user": image.user, "user_source": image.user_source}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,8 @@ def serve(provider: Provider, state: State, entry: Callable[..., dict[str, Any]]
             name=NAME, kind="kubernetes", settings=settings, declared=told["declared"],
             state=Path(folder),
         )  # fmt: skip
-        driver = open_driver(config)
-        try:
+        with closing(open_driver(config)) as driver:
             driver.describe()
-        finally:
-            driver.close()
     state.ready("kubernetes", told)
     threading.Event().wait()
 
