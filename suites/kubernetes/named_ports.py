@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from suites.claims import same
-from suites.kubernetes.pods import SAY, Pods
-from suites.kubernetes.services import PORT, await_endpoints, service, serving
+from suites.kubernetes.pods import Pods
+from suites.kubernetes.services import PORT, said_of_two
 from suites.kubernetes.wire import Wire
 
 PORTS = [{"name": "web", "port": 80, "targetPort": PORT}]
@@ -78,14 +78,7 @@ open({say!r}, "w").write(" | ".join(look(service) for service in {names!r}))
 @pytest.mark.cost("shared")
 def test_named_ports_are_found(wire: Wire, pods: Pods) -> None:
     """An SRV record tells port and address of a named port, and of each pod if headless."""
-    servers = serving(pods, "s1", "s2")
-    one = service(wire, "one", ports=PORTS)["spec"]["clusterIP"]
-    bare = service(wire, "bare", clusterIP="None", ports=PORTS)["metadata"]["name"]
-    await_endpoints(pods, bare, 2)
-    program = ASK.format(names=(wire.name("one"), bare), say=SAY)
-    patience = [{"name": "RES_OPTIONS", "value": "timeout:1 attempts:2"}]  # resolv.conf(5)
-    inside = {"command": ["python3", "-c", program], "env": patience}
-    first, _, second = pods.said("client", "", inside=inside).partition(" | ")
+    one, addresses, first, second = said_of_two(wire, pods, ASK, ports=PORTS)
     same("port of the service", expected=f"80 {one}", actual=first)
-    expected = sorted(f"{PORT} {pod['status']['podIP']}" for pod in servers.values())
+    expected = sorted(f"{PORT} {address}" for address in addresses)
     same("ports of the headless one", expected=expected, actual=second.split(", "))

@@ -77,6 +77,24 @@ def asked(pods: Pods, ending: str, *places: str, tries: int = TRIES) -> list[str
     return pods.said(ending, "", inside=inside).split()
 
 
+def said_of_two(
+    wire: Wire, pods: Pods, program: str, **spec: Any
+) -> tuple[str, list[str], str, str]:
+    """What a client's *program* says of the names of two services, one of them headless.
+
+    Returns the address of the first, those of the two pods behind both, and what was said of each.
+    """
+    servers = serving(pods, "s1", "s2")
+    one = str(service(wire, "one", **spec)["spec"]["clusterIP"])
+    bare = service(wire, "bare", clusterIP="None", **spec)["metadata"]["name"]
+    await_endpoints(pods, bare, 2)
+    text = program.format(names=(wire.name("one"), bare), say=SAY)
+    patience = [{"name": "RES_OPTIONS", "value": "timeout:1 attempts:2"}]  # resolv.conf(5)
+    inside = {"command": ["python3", "-c", text], "env": patience}
+    first, _, second = pods.said("client", "", inside=inside).partition(" | ")
+    return one, [str(pod["status"]["podIP"]) for pod in servers.values()], first, second
+
+
 def endpoints(wire: Wire, name: str) -> list[str]:
     """Addresses that a service leads to now."""
     there = wire.see(f"{CORE}/endpoints", name) or {}
@@ -134,18 +152,9 @@ def test_a_port_of_each_node_leads_there(wire: Wire, pods: Pods, observe: Observ
 @pytest.mark.cost("shared")
 def test_names_of_services_resolve(wire: Wire, pods: Pods) -> None:
     """A service's name resolves to its address, and a headless one's to those of all its pods."""
-    servers = serving(pods, "s1", "s2")
-    one = service(wire, "one")["spec"]["clusterIP"]
-    bare = service(wire, "bare", clusterIP="None")["metadata"]["name"]
-    await_endpoints(pods, bare, 2)
-    program = LOOK.format(names=(wire.name("one"), bare), say=SAY)
-    patience = [{"name": "RES_OPTIONS", "value": "timeout:1 attempts:2"}]  # resolv.conf(5)
-    inside = {"command": ["python3", "-c", program], "env": patience}
-    said = pods.said("client", "", inside=inside)
-    first, _, second = said.partition(" | ")
+    one, addresses, first, second = said_of_two(wire, pods, LOOK)
     same("addresses of the service", expected=[one], actual=first.split())
-    addresses = sorted(str(pod["status"]["podIP"]) for pod in servers.values())
-    same("addresses of the headless one", expected=addresses, actual=second.split())
+    same("addresses of the headless one", expected=sorted(addresses), actual=second.split())
 
 
 @pytest.mark.check(
