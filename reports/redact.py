@@ -196,7 +196,7 @@ class Redaction:
             all(len(value) >= SHORTEST for value in self.stand_ins) and "".join(written).isascii()
         )
         if plain and not self.keys and not self.private.networks:
-            self._words = (*WORDS, *FOLDED, *written)
+            self._words = (*WORDS, *written)
         if forms:
             longest = sorted(forms, key=len, reverse=True)
             self._pattern = re.compile("|".join(map(_bounded, longest)), re.IGNORECASE)
