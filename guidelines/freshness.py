@@ -32,6 +32,11 @@ def expires_on(seen: date, holds: str) -> date:
         return date.max
 
 
+def counts_until(seen: date, holds: str) -> date:
+    """Return the last day on which evidence seen on *seen* counts; see ``expires_on``."""
+    return expires_on(seen, holds) - timedelta(days=1)
+
+
 def _expires_on(seen: date, holds: str) -> date:
     if holds == "infinite":
         return date.max

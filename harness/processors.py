@@ -52,7 +52,6 @@ _WORK: list[Callable[[Any], Any]] = []  # of a worker process
 def _start(work: Callable[[Any], Any]) -> None:
     """Begin a worker; what it was forked with is no garbage and need not be looked at again."""
     gc.freeze()
-    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
     _WORK.append(work)
 
 

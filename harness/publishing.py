@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 from importlib.metadata import version
 from importlib.resources import files
@@ -19,7 +19,7 @@ from typing import Any
 
 from guidelines.errors import BadDocument
 from guidelines.evidence import Evidence
-from guidelines.freshness import expires_on
+from guidelines.freshness import counts_until
 from guidelines.judge import judge
 from guidelines.model import Guideline
 from guidelines.requirements import choose_program
@@ -426,7 +426,7 @@ def _short(guideline: Guideline, verdict: Verdict, ended: date | None) -> dict[s
     program = guideline.programs.get(verdict.program)
     until = None
     if program and program.holds and ended:
-        until = (expires_on(ended, program.holds) - timedelta(days=1)).isoformat()
+        until = counts_until(ended, program.holds).isoformat()
     return {
         "guideline": verdict.guideline,
         "program": verdict.program,

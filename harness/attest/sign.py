@@ -12,7 +12,7 @@ from typing import Any
 from securesystemslib.signer import CryptoSigner
 
 from guidelines.evidence import Evidence
-from guidelines.freshness import expires_on
+from guidelines.freshness import counts_until
 from guidelines.model import Guideline
 from harness.attest import bundle
 from harness.attest.rejudge import OWN, rejudge, sealed_of, seen_of, tool
@@ -171,7 +171,7 @@ def _until(guideline: Guideline, case: Case, evidence: Sequence[Evidence], days:
     program = guideline.programs.get(case.program)
     if program is not None and program.holds:
         ended = [one.finished.date() for one in evidence if one.finished]
-        last += [expires_on(day, program.holds) - timedelta(days=1) for day in ended]
+        last += [counts_until(day, program.holds) for day in ended]
     return max(case.at, min(last))
 
 
