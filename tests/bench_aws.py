@@ -9,13 +9,16 @@ The promise is 60 s and 2 GB for 50 on two idle cores; the load is printed, for 
 from __future__ import annotations
 
 import os
-import re
 import sys
 import tempfile
 import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out
+
+from lab_memory import memory_mb
 
 from harness.config import load_platforms
 from harness.keys import public_key, run_key
@@ -26,9 +29,7 @@ from provisioner.driver import Access, Handle, Owner
 from provisioner.drivers.aws import open_driver
 from provisioner.executor import Executor
 from provisioner.lab import up
-from provisioner.lab.pids import children
 from provisioner.lab.space import Space
-from provisioner.lab.state import State, marked
 from provisioner.ledger import Ledger
 from provisioner.planner import make_plan
 from provisioner.remote import Remote, open_remote
@@ -45,22 +46,6 @@ groups: {{app: {{count: {count}, image: {{os: debian, version: "12"}}, roles: [a
 roles: {{ask: {{wants: [], provides: {{}}}}}}
 """
 ASK = "grep -c nameserver /etc/resolv.conf"
-
-
-def memory_mb(space: Space) -> float:
-    """What all processes of the lab and its guests hold, in MB; shared pages are divided."""
-    found = list(marked(State(space).path))
-    for pid in found:
-        found += [child for child in children(pid) if child not in found]
-    held = 0
-    for pid in found:
-        try:
-            told = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-        except OSError:
-            continue
-        kilobytes = re.search(r"^Pss:\s+(\d+) kB", told, re.MULTILINE)
-        held += int(kilobytes[1]) if kilobytes else 0
-    return held * 1024 / 1e6
 
 
 def main() -> int:

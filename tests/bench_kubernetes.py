@@ -8,7 +8,6 @@ for the pods, on two idle cores; the load is printed, for it decides.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import tempfile
 import time
@@ -20,36 +19,19 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))  # python -P leaves it out
 
 import kubernetes_lab
+from lab_memory import memory_mb
 
 from provisioner.census import census
 from provisioner.driver import Driver, Handle, Owner, Status
 from provisioner.features import Exec, RawCall
 from provisioner.lab.kubernetes import pki, plan
-from provisioner.lab.pids import children
 from provisioner.lab.space import Space
-from provisioner.lab.state import State, marked
 from provisioner.resources import ImageSpec, Kind, MachineSpec, Resource
 
 COUNT, AT_ONCE = 100, 16
 SPEC = MachineSpec(image=ImageSpec(os="debian"))
 OWNER = Owner(run="bench")
 VIRTUAL = {"node_selector": {"interop.lab/virtual": "true"}, "tolerate": ["interop.lab/virtual"]}
-
-
-def memory_mb(name: str) -> float:
-    """What all processes of the lab *name* hold, in MB; shared pages are divided."""
-    found = list(marked(State(Space(name=name)).path))
-    for pid in found:  # and what they started, in the nodes' own trees
-        found += [child for child in children(pid) if child not in found]
-    held = 0
-    for pid in found:
-        try:
-            told = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-        except OSError:
-            continue  # it has ended
-        kilobytes = re.search(r"^Pss:\s+(\d+) kB", told, re.MULTILINE)
-        held += int(kilobytes[1]) if kilobytes else 0
-    return held * 1024 / 1e6
 
 
 def make(driver: Driver, number: int) -> Handle:
@@ -110,7 +92,7 @@ def main() -> int:
         shell = driver.feature(Exec, pod)  # type: ignore[type-abstract]
         code = shell.run(["true"]).code
         pod_s = time.monotonic() - began
-        memory = memory_mb(f"t-k8s-{os.getpid()}")
+        memory = memory_mb(Space(name=f"t-k8s-{os.getpid()}"))
         one_gone_s = gone(driver, [pod])
         virtual = kubernetes_lab.driver(entry, Path(folder), **VIRTUAL)
         began = time.monotonic()
