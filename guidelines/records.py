@@ -107,9 +107,10 @@ def decide(
         winner = _newest(ran)
     losers = [record for record in fresh if record is not winner]
     other_states = sorted({record.state.value for record in losers} - {winner.state.value})
+    if winner.never_ran and ran:  # where there is a record of the item itself, it did run
+        winner = replace(winner, never_ran=False)
     return Decision(
-        # Where there is a record of the item itself, it did run.
-        record=replace(winner, never_ran=winner.never_ran and not ran),
+        record=winner,
         superseded=_sorted([*old, *(record.as_superseded() for record in losers)]),
         ambiguous=ambiguous,
         conflict=f"{winner.state.value} counts, other files say {', '.join(other_states)}"

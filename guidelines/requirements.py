@@ -259,8 +259,10 @@ def _merged(
     capability, check = (free or counted)[0]
     aliases = dict.fromkeys(alias for _, other, _ in found for alias in other.aliases)
     level = check.level if check.level is not None else capability.level
+    if (*aliases,) != check.aliases or level != check.level:
+        check = replace(check, aliases=tuple(aliases), level=level)
     return Item(
-        check=replace(check, aliases=tuple(aliases), level=level),
+        check=check,
         status=strongest,
         flagged=not free,
         capabilities=tuple(dict.fromkeys(capability.id for capability, _ in counted)),

@@ -13,6 +13,7 @@ from guidelines.errors import BadDocument, complaint
 from guidelines.results.source import Limits
 
 Model = TypeVar("Model", bound=BaseModel)
+_NESTS = (dict, list)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -113,16 +114,16 @@ def _path(location: tuple[int | str, ...]) -> str:
     return path
 
 
-def _check_depth(value: object, source: str, limits: Limits) -> None:
-    level: list[object] = [value]
+def _check_depth(value: Any, source: str, limits: Limits) -> None:
+    level = [value]
     for _ in range(limits.depth):
-        following: list[object] = []
-        for item in level:
-            if isinstance(item, dict):
-                following.extend(child for child in item.values() if isinstance(child, dict | list))
-            elif isinstance(item, list):
-                following.extend(child for child in item if isinstance(child, dict | list))
-        if not following:
+        level = [
+            child
+            for item in level
+            if item and type(item) in _NESTS
+            for child in (item.values() if type(item) is dict else item)
+            if type(child) in _NESTS
+        ]
+        if not level:
             return
-        level = following
     raise BadDocument(source, "", f"nested deeper than {limits.depth}")
