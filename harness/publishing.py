@@ -34,14 +34,12 @@ from harness.signed import bundle_digest, evidence_of, signed_part
 from harness.subjects import about_checks
 from reports.attest.keys import Signer
 from reports.compare.claims import Claim, claims
-from reports.compare.table import rows
-from reports.read import digest, read_json, read_result, read_summary
+from reports.read import digest, read_json, read_summary, result_of
 from reports.redact import Private, redaction
 from reports.result import SCHEMA, Result
-from reports.site import check_pages
-from reports.site.build import Page, Site, build
+from reports.site.build import Page, Site, build, parts
 from reports.site.charts import KEPT, drawings
-from reports.site.documents import GuidelineDocument, Judged, Seen, Shown, Summary
+from reports.site.documents import GuidelineDocument, Judged, Summary
 from reports.site.render import Renderer, page
 from reports.site.runs import result_pages
 from reports.site.summary import shortened, summarise
@@ -212,8 +210,8 @@ def _publish(
         base=publication.base,
     )
     KEPT.set(dict(_drawings(folder, before)))
-    changes = site.changes_by_check()
-    for pages in by_all_processors(lambda id_: check_pages.files(site, id_, changes), site.checks):
+    made = parts(site)
+    for pages in by_all_processors(lambda number: made[number](), range(len(made))):
         for at, text in pages:
             tree.put(at, text)
     for at, text in build(site):
@@ -294,20 +292,16 @@ def prepare(
     evidence = load_results(path)
     if evidence.format != SCHEMA:
         return _foreign(publication, path, key, evidence)
-    result = read_result(path)
-    original = result.dump()
+    original = read_json(path)
     taken = redaction(original, publication.private)
     document = taken.value(original)
-    if document != original:
-        result = Result.model_validate(document)
-    features = frozenset(original["platform"]["features"])
-    judged = _judged(publication, evidence, features)
+    result = result_of(document, str(path))
+    judged = _judged(publication, evidence, frozenset(original["platform"].get("features", ())))
     verdicts = [taken.value(verdict) for _, verdict in judged]
     redacted = document != original
     found = evidence.digest
     if redacted:
-        copy = json.dumps(document, ensure_ascii=False) + "\n"
-        found = f"sha256:{hashlib.sha256(copy.encode()).hexdigest()}"
+        found = f"sha256:{hashlib.sha256(result.text().encode()).hexdigest()}"
     summary = summarise(
         result,
         key=key,
@@ -331,7 +325,7 @@ def _claims(
     judgement = judgement_of(document, digest=main.digest)
     subject = replace(subject_of(result), judgement=judgement)
     about = publication.about(document.program)
-    return claims([subject], rows([subject], about), about)
+    return claims([subject], about)
 
 
 def _foreign(
@@ -341,10 +335,12 @@ def _foreign(
     name = path.name.split(".", 1)[0] or path.name
     judged = _judged(publication, evidence, frozenset(evidence.declared))
     started, finished = evidence.started or evidence.finished, evidence.finished
-    facts: dict[str, dict[str, Shown]] = {}
+    facts: dict[str, dict[str, dict[str, str]]] = {}
     for fact in evidence.facts:
-        shown = Shown(text=shortened(str(fact.value)), unit=fact.unit or "", source=fact.source)
-        facts.setdefault(fact.check or "", {})[fact.name] = shown
+        if fact.check:
+            text = shortened(str(fact.value))
+            shown = {"text": text, "unit": fact.unit or "", "source": fact.source}
+            facts.setdefault(fact.check, {})[fact.name] = shown
     plain = {
         "key": key,
         "digest": evidence.digest,
@@ -359,15 +355,15 @@ def _foreign(
         "incomplete": "" if evidence.complete else shortened("; ".join(evidence.notes)),
         "features": sorted(evidence.declared),
         "checks": {
-            outcome.name: Seen(
-                outcome="blocked" if outcome.status == "unfinished" else outcome.status.value,
-                reason=shortened(outcome.reason),
-                seconds=outcome.seconds or 0.0,
-            ).model_dump()
+            outcome.name: {
+                "outcome": "blocked" if outcome.status == "unfinished" else outcome.status.value,
+                "reason": shortened(outcome.reason),
+                "seconds": outcome.seconds or 0.0,
+            }
             for outcome in evidence.outcomes
             if outcome.covers is None
         },
-        "facts": {c: {n: s.model_dump() for n, s in f.items()} for c, f in facts.items() if c},
+        "facts": facts,
         "judged": [short for short, _ in judged],
     }
     taken = redaction(plain, publication.private)

@@ -25,10 +25,19 @@ def read_result(path: Path) -> Result:
         BadReport: it is missing, too large, or not a result document.
     """
     file = path / "result.json" if path.is_dir() else path
+    return result_of(_json(file), str(file))
+
+
+def result_of(document: Mapping[str, Any], source: str) -> Result:
+    """The result that *document* is, which came from *source*.
+
+    Raises:
+        BadReport: it is not a result document.
+    """
     try:
-        return Result.model_validate(_json(file))
+        return Result.model_validate(document)
     except ValidationError as error:
-        raise _bad(file, error) from error
+        raise _bad(source, error) from error
 
 
 def read_verdict(path: Path) -> VerdictDocument:
@@ -41,7 +50,7 @@ def read_verdict(path: Path) -> VerdictDocument:
     try:
         return VerdictDocument.model_validate(_json(file))
     except ValidationError as error:
-        raise _bad(file, error) from error
+        raise _bad(str(file), error) from error
 
 
 def read_json(file: Path) -> Mapping[str, Any]:
@@ -108,7 +117,7 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _bad(file: Path, error: ValidationError) -> BadReport:
+def _bad(source: str, error: ValidationError) -> BadReport:
     """The first wrong key as one line."""
     first = error.errors()[0]
-    return BadReport(str(file), ".".join(map(str, first["loc"])), str(first["msg"]).lower())
+    return BadReport(source, ".".join(map(str, first["loc"])), str(first["msg"]).lower())

@@ -145,7 +145,7 @@ class Redaction:
         """Whether *part* is certain to tell of no controller."""
         small = JSON.encode(part).lower()
         self._small[id(part)] = part, small  # held, so that no other part has its id
-        return not any(word in small for word in TELLING)
+        return _lacks(small, TELLING)
 
     def _is_clean(self, part: object) -> bool:
         """Whether *part* is certain to have nothing that is taken out."""
@@ -155,7 +155,7 @@ class Redaction:
         small = small or JSON.encode(part).lower()
         if "://" in small and "@" in small:
             return False
-        return not any(word in small for word in self._words)
+        return _lacks(small, self._words)
 
     def _whole(self, value: Any, sort: str) -> Any:
         """Every plain value in *value* replaced, however short."""
@@ -221,6 +221,13 @@ def redaction(document: Mapping[str, Any], private: Private) -> Redaction:
                 made.take(address, "bmc")
     made.prepare()
     return made
+
+
+def _lacks(text: str, words: Sequence[str]) -> bool:
+    for word in words:  # noqa: SIM110 - all() with a generator takes three times as long
+        if word in text:
+            return False
+    return True
 
 
 def is_named(path: tuple[str, ...], names: Sequence[str]) -> bool:

@@ -132,3 +132,7 @@ class Result(Strict):
     def dump(self) -> dict[str, Any]:
         """The document as plain JSON values, keys as written in the file."""
         return self.model_dump(mode="json", by_alias=True)
+
+    def text(self) -> str:
+        """The document as one line of JSON, which is how a site publishes it."""
+        return self.model_dump_json(by_alias=True) + "\n"

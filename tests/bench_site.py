@@ -16,7 +16,9 @@ import tempfile
 import time
 from datetime import UTC, date, datetime, timedelta
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from typing import Any
 
 import yaml
@@ -141,11 +143,19 @@ def opened(site: Path) -> None:
 
 
 def measured(name: str, publication: Publication, paths: list[Path], folder: Path) -> None:
-    """Publish and print one line."""
-    wall, cpu = time.perf_counter(), sum(os.times()[:4])
-    done: Published = publish(publication, paths, folder)
-    spent = f"{time.perf_counter() - wall:7.1f} s  {sum(os.times()[:4]) - cpu:7.1f} s of processor"
-    print(f"{name:18} {spent}  {done.read:5} read {len(done.written):6} files written")
+    """Publish in a process of its own, as a command does, and print one line."""
+
+    def work() -> None:
+        wall, cpu = time.perf_counter(), sum(os.times()[:4])
+        done: Published = publish(publication, paths, folder)
+        seconds, cpu = time.perf_counter() - wall, sum(os.times()[:4]) - cpu
+        peak = max(getrusage(whose).ru_maxrss for whose in (RUSAGE_SELF, RUSAGE_CHILDREN)) / 1e3
+        spent = f"{seconds:7.1f} s  {cpu:7.1f} s of processor  {peak:6.0f} MB at most"
+        print(f"{name:18} {spent}  {done.read:5} read {len(done.written):6} files written")
+
+    process = get_context("fork").Process(target=work)
+    process.start()
+    process.join()
 
 
 if __name__ == "__main__":

@@ -314,7 +314,7 @@ def test_claimed_and_proven_are_told_apart() -> None:
         **about("net-02", features=("address",)),
     }
 
-    found = {c.what: (c.standing, c.by) for c in claims([a], rows([a], asked), asked)}
+    found = {c.what: (c.standing, c.by) for c in claims([a], asked)}
 
     assert found == {
         "pagination": ("contradicted", "description"),

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from reports.compare.table import Row
-from reports.matrix import show
+from reports.compare.table import cell_of
+from reports.matrix import check_order, show
 from reports.result import FactRecord
-from reports.subject import About, Subject
+from reports.subject import About, Subject, by_check
 
 Standing = Literal["contradicted", "unproven", "proven"]
 # Declared to say which platform it is; they say nothing of what it does.
@@ -56,44 +56,47 @@ class Claim:
     because: str
 
 
-def claims(
-    subjects: Sequence[Subject], rows: Sequence[Row], about: Mapping[str, About]
-) -> tuple[Claim, ...]:
+def claims(subjects: Sequence[Subject], about: Mapping[str, About]) -> tuple[Claim, ...]:
     """Every claim of every member that some check could show, and every declared value."""
-    resting: dict[str, list[Row]] = {}
-    for row in rows:
-        for feature in about[row.id].features if row.id in about else ():
-            resting.setdefault(feature, []).append(row)
-    found = [
-        claim for index, subject in enumerate(subjects) for claim in _of(subject, index, resting)
-    ]
+    resting: dict[str, list[str]] = {}
+    for asked in about.values():
+        for feature in asked.features:
+            resting.setdefault(feature, []).append(asked.id)
+    for checks in resting.values():
+        checks.sort(key=check_order)
+    found = [claim for subject in subjects for claim in _of(subject, resting)]
     return tuple(sorted(found, key=lambda c: STANDINGS.index(c.standing)))
 
 
-def _of(subject: Subject, index: int, resting: Mapping[str, Sequence[Row]]) -> list[Claim]:
+def _of(subject: Subject, resting: Mapping[str, Sequence[str]]) -> list[Claim]:
     found = []
     features = set(subject.features)
+    seen = by_check(subject)
+
+    def states(feature: str) -> dict[str, str]:
+        checks = resting.get(feature, ())
+        return {id_: cell_of(subject, id_, seen.get(id_, ())).state for id_ in checks}
+
     for key, value in subject.declared.items():
         if key in DESCRIPTIVE:
             continue
         if value is True:
             offered = key in features
-            found.append(_feature(subject, index, key, "owner", resting.get(key, ()), offered))
+            found.append(_feature(subject, key, "owner", states(key), offered))
         else:
             found.append(_value(subject, key, value))
     claimed = {key for key, value in subject.declared.items() if value is True}
     found += [
-        _feature(subject, index, feature, "description", resting[feature], True)
+        _feature(subject, feature, "description", states(feature), True)
         for feature in sorted(features & set(resting) - claimed)
     ]
     return found
 
 
 def _feature(
-    subject: Subject, index: int, feature: str, by: str, rows: Sequence[Row], offered: bool
+    subject: Subject, feature: str, by: str, states: Mapping[str, str], offered: bool
 ) -> Claim:
     """A feature is proven by the checks that say nothing without it."""
-    states = {row.id: row.cells[index].state for row in rows}
     failed = [check for check, state in states.items() if state == "failed"]
     open_ = [f"{check} {state}" for check, state in states.items() if state != "passed"]
     standing: Standing

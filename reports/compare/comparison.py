@@ -154,7 +154,7 @@ def compare(
         changes=changes(subjects, baselines, about),
         rows=table,
         facts=tuple(fact_rows([subject.records for subject in subjects])),
-        claims=claims(subjects, table, about),
+        claims=claims(subjects, about),
         debt=debt,
         standings=tuple(standings),
     )

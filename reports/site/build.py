@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from reports.matrix import check_order
@@ -95,12 +95,21 @@ class Site:
         return by_chapter(list(self.checks))
 
 
+def parts(site: Site) -> list[Callable[[], list[Page]]]:
+    """What makes the files of each platform and of each check, in whatever order and process."""
+    changes = site.changes_by_check()
+    _ = site.standings  # made once, here, and not in each process
+    return [
+        *(partial(platform_pages.files, site, platform) for platform in site.platforms),
+        *(partial(check_pages.files, site, id_, changes) for id_ in site.checks),
+    ]
+
+
 def build(site: Site) -> Iterator[Page]:
-    """Every file of the site but those of single results and checks; the front page is last."""
+    """Every file of the site that is not in its parts or of a result; the front page is last."""
     for name in ASSETS:
         yield f"assets/{name}", asset(name)
     yield "checks/index.html", check_pages.index(site)
-    yield from platform_pages.pages(site)
     yield from guideline_pages.pages(site)
     yield from runs.pages(site)
     yield from catalogue.files(site)

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -62,6 +63,7 @@ CONFIG: dict[str, Any] = {
 # Drawings of earlier pages by what they show; drawing one anew costs 50 ms.
 KEPT: ContextVar[Mapping[str, str]] = ContextVar("kept", default={})  # noqa: B039 - only read
 DRAWING = re.compile(r'<svg class="chart" data-of="([0-9a-f]{32})".*?</svg>', re.DOTALL)
+DATA = "rows"  # what a chart's data are called until they are there
 LONG = re.compile(r"-?\d+\.\d{4,}")
 
 
@@ -72,16 +74,19 @@ def draw(spec: Mapping[str, Any], label: str) -> str:
     kept = KEPT.get().get(of)
     if kept is not None:
         return kept
-    converter = import_module("vl_convert")
-    text = str(converter.vegalite_to_svg({**spec, "config": CONFIG}))
+    named = json.dumps({**spec, "data": {"name": DATA}, "config": CONFIG}, sort_keys=True)
+    shape = json.loads(_compiled(named))
+    shape["data"][0] |= spec["data"]
+    text = str(import_module("vl_convert").vega_to_svg(shape))
     # What a mark says of itself is for a chart one can walk through; here the label says it all.
     text = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", text)
     text = re.sub(r'<path class="(?:background|foreground)"[^>]*/>', "", text)
-    text = re.sub(r'(?<==")[^"]*', lambda found: LONG.sub(_rounded, found[0]), text)
+    text = LONG.sub(_rounded, text)
     # Vega counts its clip paths over the whole process; the same chart is to be the same text.
     mark = hashlib.sha256(label.encode("utf-8", "replace")).hexdigest()[:8]
-    for number, name in enumerate(dict.fromkeys(re.findall(r'id="(clip\d+)"', text))):
-        text = re.sub(rf"\b{name}\b", f"{mark}-{number}", text)
+    names = dict.fromkeys(re.findall(r'id="(clip\d+)"', text))
+    marks = {name: f"{mark}-{number}" for number, name in enumerate(names)}
+    text = re.sub(r"\bclip\d+\b", lambda found: marks.get(found[0], found[0]), text)
     told = html.escape(label, quote=True)
     head = f'<svg class="chart" data-of="{of}" role="img" aria-label="{told}"'
     return re.sub(r"<svg\b", head, text.replace(' class="marks"', "", 1), count=1)
@@ -93,8 +98,20 @@ def drawings(page: str) -> Iterator[tuple[str, str]]:
         yield found[1], found[0]
 
 
+@lru_cache(maxsize=64)
+def _compiled(spec: str) -> str:
+    """The Vega specification of a Vega-Lite one whose data are still to come, both as JSON."""
+    return json.dumps(import_module("vl_convert").vegalite_to_vega(json.loads(spec)))
+
+
 def _rounded(number: re.Match[str]) -> str:
-    """A length as exact as anybody sees; 87.99999999999999 reads like an account's number."""
+    """A length as exact as anybody sees; 87.99999999999999 reads like an account's number.
+
+    What is written between the tags stays as it is.
+    """
+    text, place = number.string, number.start()
+    if text.rfind("<", 0, place) < text.rfind(">", 0, place):
+        return number[0]
     return f"{float(number[0]):.3f}".rstrip("0").rstrip(".")
 
 

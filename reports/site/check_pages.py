@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from reports.matrix import CHAPTERS, MEASURED, chapter_of
@@ -186,10 +187,9 @@ def _document(site: Site, check: str) -> dict[str, Any]:
         "platforms": {
             p.name: {
                 "result": p.current.id,
-                **p.current.checks[check].model_dump(mode="json"),
+                **asdict(p.current.checks[check]),
                 "facts": {
-                    name: shown.model_dump(mode="json")
-                    for name, shown in p.current.facts.get(check, {}).items()
+                    name: asdict(shown) for name, shown in p.current.facts.get(check, {}).items()
                 },
             }
             for p in site.platforms

@@ -10,7 +10,8 @@ import hashlib
 import re
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from reports.reproduce import reproduce
 from reports.result import Strict, TimingRecord
@@ -20,7 +21,12 @@ DAY = re.compile(r"\d{4}-\d\d-\d\d(?:T|$)", re.ASCII)
 OUTCOMES = ("passed", "failed", "blocked", "skipped", "missing", "waived", "not-applicable")
 
 
-class Seen(Strict):
+# Of a check in a result and of its facts a site holds a million, so they have no dictionary each.
+FORBID = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORBID)
+class Seen:
     """One check in one result."""
 
     outcome: str
@@ -28,7 +34,8 @@ class Seen(Strict):
     seconds: float = 0.0
 
 
-class Shown(Strict):
+@dataclass(frozen=True, slots=True, kw_only=True, config=FORBID)
+class Shown:
     """One fact in one result: as text, and as a number where all its values are numbers."""
 
     text: str

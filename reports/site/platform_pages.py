@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from reports.compare.debt import flat
@@ -20,12 +19,13 @@ CHANGES = 40
 COLUMNS = 40  # runs in the chart
 
 
-def pages(site: Site) -> Iterator[Page]:
-    """The pages of all platforms and their JSON copies."""
-    for platform in site.platforms:
-        path = f"platforms/{platform.slug}.html"
-        yield path, _page(site, platform, path)
-        yield f"platforms/{platform.slug}.json", dumped(_document(site, platform))
+def files(site: Site, platform: Platform) -> list[Page]:
+    """One platform's page and JSON copy."""
+    path = f"platforms/{platform.slug}.html"
+    return [
+        (path, _page(site, platform, path)),
+        (f"platforms/{platform.slug}.json", dumped(_document(site, platform))),
+    ]
 
 
 def _page(site: Site, platform: Platform, path: str) -> str:

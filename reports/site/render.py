@@ -101,7 +101,11 @@ def dumped(value: Any) -> str:
 
 def script(function: str, value: Any) -> str:
     """*value* handed to a function of a page, as a script that is safe on any page."""
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return call(function, json.dumps(value, separators=(",", ":"), allow_nan=False))
+
+
+def call(function: str, text: str) -> str:
+    """The value that the JSON *text* is, in ASCII, handed to a function of a page."""
     safe = text.replace("<", "\\u003c")
     return f"{function}({safe});\n"
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
 from reports.matrix import check_order
-from reports.result import Result
+from reports.result import CheckRecord, Result
 from reports.site.documents import OUTCOMES, GuidelineDocument, Seen, Summary, slug
 from reports.site.history import BAD
-from reports.site.render import Renderer, by_chapter, dumped, page, script
+from reports.site.render import Renderer, by_chapter, call, dumped, page
 from reports.timeline import timeline
 
 if TYPE_CHECKING:
     from reports.site.build import Page, Site
 
 RUNS = 100  # rows of a page of runs
+EVIDENCE = TypeAdapter(dict[str, list[CheckRecord]])
 DIFFER = 200  # checks that ended differently, on a run's page
 
 
@@ -109,13 +111,13 @@ def result_pages(
             again_bad=summary.again(*bad) if bad else "",
         ),
     )
-    evidence: dict[str, list[dict[str, Any]]] = {}
+    evidence: dict[str, list[CheckRecord]] = {}
     if result is not None:
-        document = result.dump()
-        for check in document["checks"]:
-            evidence.setdefault(check["id"], []).append(check)
-        yield f"{stem}.result.json", json.dumps(document, ensure_ascii=False) + "\n"
-    yield f"{stem}.evidence.js", script("interopEvidence", evidence)
+        for check in result.checks:
+            evidence.setdefault(check.id, []).append(check)
+        yield f"{stem}.result.json", result.text()
+    text = EVIDENCE.dump_json(evidence, ensure_ascii=True).decode()
+    yield f"{stem}.evidence.js", call("interopEvidence", text)
     yield f"{stem}.verdicts.json", dumped(list(verdicts))
     yield f"{stem}.summary.json", summary.model_dump_json(by_alias=True) + "\n"
 

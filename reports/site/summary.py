@@ -105,30 +105,27 @@ def _facts(records: Sequence[CheckRecord]) -> dict[str, Shown]:
 def _shown(facts: Sequence[FactRecord]) -> Shown:
     """All values of one fact: one text if its members agree, else each with its member."""
     texts = [show(fact.value) for fact in facts]
-    distinct = list(dict.fromkeys(texts))
-    numbers = [f.value for f in facts if isinstance(f.value, int | float)]
-    plain = len(numbers) == len(facts) and not any(isinstance(n, bool) for n in numbers)
-    if len(distinct) > 1:
-        told = (f"{f.member}: {t}" if f.member else t for f, t in zip(facts, texts, strict=True))
-        distinct = list(dict.fromkeys(told))
-    text = shortened("; ".join(distinct))
+    kinds = {type(fact.value) for fact in facts}
+    told = texts[0]
+    if len(set(texts)) > 1:
+        each = (f"{f.member}: {t}" if f.member else t for f, t in zip(facts, texts, strict=True))
+        told = "; ".join(dict.fromkeys(each))
+    if kinds == {str}:
+        identity = all(map(IDENTITY.fullmatch, texts)) or _told_apart(facts, texts)
+    else:
+        identity = not kinds <= {int, float, bool} and _told_apart(facts, texts)
     return Shown(
-        text=text,
-        number=sum(numbers) / len(numbers) if plain else None,
-        unit=next((fact.unit for fact in facts if fact.unit), None) or "",
+        text=shortened(told),
+        number=sum(f.value for f in facts) / len(facts) if kinds <= {int, float} else None,
+        unit=next((fact.unit for fact in facts if fact.unit), ""),
         source=", ".join(sorted({fact.source for fact in facts})),
-        identity=_is_identity(facts, texts),
+        identity=identity,
     )
 
 
-def _is_identity(facts: Sequence[FactRecord], texts: Sequence[str]) -> bool:
-    """Whether the values are addresses or ids, or no two members share one."""
-    strings = [fact.value for fact in facts if isinstance(fact.value, str)]
-    if len(strings) == len(facts) and all(IDENTITY.fullmatch(text) for text in strings):
-        return True
-    members = {fact.member for fact in facts}
+def _told_apart(facts: Sequence[FactRecord], texts: Sequence[str]) -> bool:
+    """Whether there are several members and no two of them share a value."""
     owners: defaultdict[str, set[str | None]] = defaultdict(set)
     for fact, text in zip(facts, texts, strict=True):
         owners[text].add(fact.member)
-    numeric = all(isinstance(fact.value, int | float) for fact in facts)
-    return not numeric and len(members) > 1 and all(len(own) == 1 for own in owners.values())
+    return len({f.member for f in facts}) > 1 and all(len(own) == 1 for own in owners.values())
