@@ -103,6 +103,12 @@ class Desk:
         self.volume(volume, "in-use")
         return made
 
+    def grow(self, volume: Any, size_gib: int) -> None:
+        """Extend it where it is attached."""
+        more = {"json": {"os-extend": {"new_size": size_gib}}, "microversion": "3.42"}
+        asked = self.cloud.block_storage.post(f"/volumes/{volume.id}/action", **more)
+        assert asked.status_code == 202
+
     def detach(self, server: Any, volume: Any) -> None:
         """Detach it."""
         self.cloud.compute.delete_volume_attachment(server, volume.id)
@@ -191,8 +197,7 @@ def test_a_server_lives_as_elsewhere(desk: Desk) -> None:
     attached = desk.attach(server, volume)
     disks.append(desk.ssh(address, "lsblk -no NAME --nodeps").split())
     size = desk.ssh(address, f"sudo blockdev --getsize64 {disk}; readlink -f {disk}").split()
-    more = {"json": {"os-extend": {"new_size": 2}}, "microversion": "3.42"}
-    assert storage.post(f"/volumes/{volume.id}/action", **more).status_code == 202
+    desk.grow(volume, 2)
     until(lambda: desk.ssh(address, f"sudo blockdev --getsize64 {disk}") == str(2 << 30))
     desk.ssh(address, f"sudo mkfs.ext4 -q {disk} && sudo mount {disk} /mnt &&"
              " echo kept | sudo tee /mnt/file /root/file && sudo sync")  # fmt: skip
@@ -308,6 +313,8 @@ def test_a_flavor_asks_for_a_virtual_machine(desk: Desk) -> None:
     ).splitlines()
     attached = desk.attach(server, volume)
     until(lambda: desk.ssh(address, f"readlink -f {disk}") == attached.device)
+    desk.grow(volume, 2)
+    until(lambda: desk.ssh(address, f"sudo blockdev --getsize64 {disk}") == str(2 << 30))
     until(lambda: desk.ssh(address, "echo kept | sudo tee /root/file; sync") == "kept")
     desk.detach(server, volume)
     until(lambda: desk.ssh(address, f"test -e {disk} || echo gone") == "gone")
