@@ -66,6 +66,7 @@ def command(folder: Path, session_file: Path) -> list[str]:
         f"--rootdir={folder}",
         f"--interop-session={session_file}",
         f"--alluredir={folder / 'allure'}",
+        "--allure-no-capture",  # logs are not masked
         "-p",
         "harness.labels",
         "-q",

@@ -2,7 +2,8 @@
 
 Each check becomes a test with the program's component as epic, what a user would feel as feature,
 its capability as story, a severity by level and status, links to what the requirement rests on,
-and its evidence as attachments, without secrets. Without allure-pytest it does nothing.
+and its evidence as attachments, without secrets. Without allure-pytest it does nothing. What pytest
+cannot know (the platform, waivers, what is required) is told once the verdict is there.
 """
 
 from __future__ import annotations
@@ -11,13 +12,49 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from allure_commons import hookimpl, plugin_manager
 
+from harness.mask import Masker
 from harness.plugin import check_of
 from harness.stash import MASKER, SESSION
-from reports.exports.allure import severity
+from reports.exports.allure_words import severity
 from reports.subject import About
 
 EPIC = "interop"  # of checks that no component holds
+
+
+class Masked:
+    """Takes secrets out of the errors that allure-pytest writes, as they are out of our records."""
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
+
+    @hookimpl(tryfirst=True)
+    def report_result(self, result: Any) -> None:
+        """A test's result, just before it is written."""
+        self._mask(result)
+
+    @hookimpl(tryfirst=True)
+    def report_container(self, container: Any) -> None:
+        """What was got ready and cleaned up, just before it is written."""
+        for step in (*container.befores, *container.afters):
+            self._mask(step)
+
+    def _mask(self, item: Any) -> None:
+        details = item.statusDetails
+        for name in ("message", "trace") if details else ():
+            setattr(details, name, self._masker.text(getattr(details, name) or ""))
+        for step in item.steps:
+            self._mask(step)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Have Allure's writer pass by the masker."""
+    masker = config.stash.get(MASKER, None)
+    if masker is not None and config.pluginmanager.hasplugin("allure_pytest"):
+        plugin_manager.register(Masked(masker), "interop-masked")
+        config.add_cleanup(lambda: plugin_manager.unregister(name="interop-masked"))
 
 
 @pytest.hookimpl(trylast=True)

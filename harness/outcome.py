@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,9 @@ from guidelines.judge import judge
 from guidelines.model import Guideline
 from guidelines.results import load_results
 from guidelines.waivers import Waiver
-from reports.exports.allure import context
 from reports.junit import junit
 from reports.page import render
 from reports.result import Result
-from reports.subject import judgement_of, subject_of
 from reports.verdict import VerdictDocument
 from reports.write import write_document, write_text
 
@@ -67,11 +64,6 @@ def settle(
     verdict = judge(guideline, [load_results(file)], program=program, at=at, waivers=waivers)
     document = VerdictDocument.model_validate(verdict.to_json())
     write_document(folder / "verdict.json", document.dump())
-    if (folder / "allure").is_dir():
-        judgement = judgement_of(document, digest=guideline.digest)
-        shared = context([replace(subject_of(result), judgement=judgement)])
-        for name, text in shared:
-            write_text(folder / "allure" / name, text)
     return document
 
 

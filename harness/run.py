@@ -16,6 +16,7 @@ from types import FrameType
 from rich.console import Console
 
 from guidelines.catalog import load_guideline, load_waivers
+from harness.allure_folder import build_of, tell_verdict
 from harness.config import read_platforms
 from harness.events import Events
 from harness.keys import run_key
@@ -167,6 +168,14 @@ class Run:
         program = program_for(self.guideline, run.description.features, self.spec.program)
         at = datetime.now(UTC).date()
         verdict = settle(run.folder, result, self.guideline, program, at, self.waivers)
+        tell_verdict(
+            run.folder / "allure",
+            result,
+            verdict,
+            self.guideline,
+            build_of(os.environ),
+            missing=not self.spec.select,
+        )
         run.events.tell(run.config.name, "phase", "judged", verdict.verdict)
 
     def _tell(self, names: list[str]) -> int:

@@ -190,6 +190,23 @@ def test_the_runs_own_allure_results_carry_what_the_guideline_says(good: Ran) ->
     assert (good.folder / "cloud" / "allure" / "categories.json").is_file()
 
 
+def test_the_runs_own_allure_results_say_what_the_verdict_says(bad: Ran) -> None:
+    folder = bad.folder / "cloud" / "allure"
+    found = {r["name"].split()[0]: r for r in map(read, folder.glob("*-result.json"))}
+
+    assert set(found) == set(FEW.split(","))  # the others were not asked for
+    assert found["net-09"]["status"] == "skipped"
+    assert found["net-09"]["statusDetails"]["message"].startswith("waived: ")
+    assert found["net-06"]["status"] == "passed"
+    assert all({"name": "platform", "value": "cloud"} in r["parameters"] for r in found.values())
+    assert read(folder / "executor.json")["buildName"] == bad.folder.name
+
+
+def read(file: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(file.read_text())
+    return document
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

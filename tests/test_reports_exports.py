@@ -18,10 +18,11 @@ from defusedxml import ElementTree
 from oscal_bindings.parser import parse_oscal
 
 from guidelines.results import load_results
+from harness.allure_folder import build_of
 from harness.cli.compare import compare_command
 from harness.cli.export import FORMATS, export_command
 from reports.compare.table import STATES
-from reports.exports.allure import allure
+from reports.exports.allure import allure, judged
 from reports.exports.ctrf import ctrf
 from reports.exports.oscal import oscal, token
 from reports.exports.sarif import sarif
@@ -290,7 +291,7 @@ def test_allure_has_labels_links_and_every_attachment(folder: Path) -> None:
     found = next(r for r in results if r["name"].startswith("net-00"))
 
     labels = {(label["name"], label["value"]) for label in found["labels"]}
-    assert {("epic", "compute"), ("feature", "Addresses and names"), ("severity", "normal"),
+    assert {("epic", "network"), ("feature", "Addresses and names"), ("severity", "normal"),
             ("story", "addressing"), ("parentSuite", "cloud")} <= labels  # fmt: skip
     assert [link["url"] for link in found["links"]] == ["https://www.rfc-editor.org/rfc/rfc1035"]
     named = {a["source"] for r in results for a in r.get("attachments", [])}
@@ -311,6 +312,84 @@ def test_allure_history_follows_a_check_and_categories_match_their_messages(fold
             message = result["statusDetails"]["message"]
             assert [c["name"] for c in categories if result["status"] in c["matchedStatuses"]
                     and re.fullmatch(c.get("messageRegex", "(?s).*"), message)]  # fmt: skip
+
+
+def pytests(name: str, start: int, **more: Any) -> dict[str, Any]:
+    """A result as allure-pytest writes it, which knows of no platform and no verdict."""
+    label = {"name": "AS_ID", "value": name}
+    return {"uuid": f"{name}-{start}", "historyId": name, "fullName": f"x#{name}", "start": start,
+            "stop": start + 1, "labels": [label], "name": name, **more}  # fmt: skip
+
+
+def judged_results(states: Mapping[str, str], *written: dict[str, Any], name: str = "cloud",
+                   missing: bool = True) -> dict[str, dict[str, Any]]:  # fmt: skip
+    files = {f"{document['uuid']}-result.json": document for document in written}
+    told = judged(files, subject(states, name), ABOUT, missing=missing)
+    return {file: json.loads(text) for file, text in told if file.endswith("-result.json")}
+
+
+def test_what_pytest_wrote_for_allure_is_told_as_it_was_judged() -> None:
+    steps = [{"name": "a step"}]
+    attached = [{"name": "log", "source": "a", "type": "text/plain"}]
+    wrote = [pytests(id_, 5, status="broken", steps=steps, attachments=attached) for id_ in EVERY
+             if EVERY[id_] != "missing"]  # fmt: skip
+
+    found = judged_results(EVERY, *wrote)
+
+    exported = {r["name"]: r for n, t in allure([subject(EVERY)], ABOUT)
+                if n.endswith("-result.json") for r in [json.loads(t)]}  # fmt: skip
+    assert {r["name"] for r in found.values()} == set(exported)
+    for result in found.values():
+        same = ("status", "historyId", "labels", "links", "parameters", "statusDetails")
+        export = exported[result["name"]]
+        assert {k: result.get(k) for k in same} == {k: export.get(k) for k in same}
+        if "missing" not in result.get("statusDetails", {}).get("message", ""):
+            assert (result["steps"], result["attachments"]) == (steps, attached)
+    assert len(judged_results(EVERY, *wrote, missing=False)) == len(wrote)
+
+
+def test_the_same_check_of_two_platforms_is_no_retry_in_allure() -> None:
+    wrote = pytests("net-00", 5, status="passed")
+
+    ids = {r["historyId"] for name in ("a", "b")
+           for r in judged_results({"net-00": "passed"}, wrote, name=name).values()}  # fmt: skip
+
+    assert len(ids) == 2
+
+
+def test_an_earlier_try_of_a_check_stays_what_it_was() -> None:
+    tries = [pytests("net-00", 9, status="passed"), pytests("net-00", 5, status="broken")]
+
+    found = judged_results({"net-00": "passed"}, *tries)
+
+    assert [found[f"net-00-{n}-result.json"]["status"] for n in (5, 9)] == ["broken", "passed"]
+    assert len({(r["historyId"], r["fullName"]) for r in found.values()}) == 1
+
+
+def test_allure_is_told_of_the_build_that_ran_us(tmp_path: Path) -> None:
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.example",
+              "GITHUB_REPOSITORY": "a/b", "GITHUB_RUN_ID": "7", "GITHUB_WORKFLOW": "interop",
+              "GITHUB_RUN_NUMBER": "3"}  # fmt: skip
+    gitlab = {"GITLAB_CI": "true", "CI_JOB_NAME": "interop", "CI_PIPELINE_IID": "3",
+              "CI_JOB_URL": "https://gitlab.example/a/b/-/jobs/7"}  # fmt: skip
+
+    urls = []
+    for environment in (github, gitlab, {}):
+        files = dict(allure([FULL], ABOUT, build=build_of(environment)))
+        told = json.loads(files["executor.json"])
+        urls.append((told["buildName"], told.get("buildUrl")))
+
+    assert urls == [
+        ("interop #3", "https://github.example/a/b/actions/runs/7"),
+        ("interop #3", "https://gitlab.example/a/b/-/jobs/7"),
+        ("run-cloud", None),
+    ]
+
+
+def test_allure_environment_is_ascii_which_java_reads() -> None:
+    text = dict(allure([subject(EVERY, "größe \\ 😀: 1")], ABOUT))["environment.properties"]
+
+    assert text.splitlines()[0] == r"gr\u00f6\u00dfe\ \\\ \ud83d\ude00\:\ 1.kind=fake"
 
 
 def test_allure_environment_is_one_line_a_word(folder: Path) -> None:

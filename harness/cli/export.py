@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from pydantic_core import to_json
 
 from guidelines.catalog import load_guideline, load_waivers
 from guidelines.errors import BadDocument
+from harness.allure_folder import build_of
 from harness.private import read_private
 from harness.subjects import (
     Judging,
@@ -100,7 +102,7 @@ def export_command(
             raise click.UsageError("allure is a folder; name it with --to")
         from reports.exports.allure import allure
 
-        _write_folder(target, allure(subjects, about, baselines=old))
+        _write_folder(target, allure(subjects, about, baselines=old, build=build_of(os.environ)))
         return
     made = datetime.now(UTC).isoformat(timespec="seconds")
     text = _text(form, subjects, about, made, old, passes)

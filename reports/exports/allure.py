@@ -2,38 +2,26 @@
 
 Written with the classes of allure-python-commons, so that the files are those of its adapters.
 ``broken`` is what could not be told. ``historyId`` is platform and check, so that Allure's history
-follows a check over runs.
+follows a check over runs, and the folders of several platforms make one report.
 
 Source: Allure documentation, "How it works: Test result files", "History files", "Categories".
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from allure_commons.model2 import Attachment, Label, Link, Parameter, StatusDetails, TestResult
 from attr import asdict
 
-from reports.exports.entries import Entry, entries, first_line, identity, instant, milliseconds
+from reports.exports.allure_around import CATEGORIES, environment, executor, history, trend
+from reports.exports.allure_words import case_id, history_id, message, severity, status
+from reports.exports.entries import Entry, entries, first_line, identity, milliseconds
 from reports.subject import About, Subject
 
-STATUSES = ("failed", "broken", "skipped", "passed", "unknown")
-CATEGORIES = [
-    {"name": "Requirement not met", "matchedStatuses": ["failed"]},
-    {"name": "Could not be told", "matchedStatuses": ["broken"]},
-    {"name": "Waived", "matchedStatuses": ["skipped"], "messageRegex": "(?s)waived: .*"},
-    {
-        "name": "Does not apply",
-        "matchedStatuses": ["skipped"],
-        "messageRegex": "(?s)not applicable: .*",
-    },
-    {"name": "Advisory", "matchedStatuses": ["skipped"], "messageRegex": "(?s)advisory, .*"},
-]
-SEVERITIES = {0: "blocker", 1: "blocker", 2: "critical", 3: "normal"}
+KEPT = ("uuid", "start", "stop", "attachments", "steps", "titlePath")  # of what pytest wrote
 
 
 def allure(
@@ -41,32 +29,80 @@ def allure(
     about: Mapping[str, About],
     *,
     baselines: Sequence[Subject] = (),
+    build: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, str]]:
-    """Every file of the folder as its name and text; *baselines*, oldest first, are the history."""
+    """Every file of the folder as its name and text.
+
+    Args:
+        subjects: the results.
+        about: what the guideline says of the checks.
+        baselines: earlier results, oldest first: the history.
+        build: of the CI system, in the words of Allure's executor.json.
+    """
     for subject in subjects:
         for entry in entries(subject, about):
             yield from _files(subject, entry)
-    yield from context(subjects)
+    yield from context(subjects, build or {})
     if baselines:
-        yield "history/history.json", _text(_history(baselines, about))
-        yield "history/history-trend.json", _text(_trend(baselines, about))
+        yield "history/history.json", _text(history(baselines, about))
+        yield "history/history-trend.json", _text(trend(baselines, about))
 
 
-def context(subjects: Sequence[Subject]) -> Iterator[tuple[str, str]]:
-    """The files that are about all results together: categories and environment."""
+def context(subjects: Sequence[Subject], build: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The files that are about all results together."""
     yield "categories.json", _text(CATEGORIES)
-    yield "environment.properties", _environment(subjects)
+    yield "environment.properties", environment(subjects)
+    yield "executor.json", _text(executor(subjects, build))
 
 
-def status(entry: Entry) -> str:
-    """Our state in Allure's words."""
-    if entry.state == "passed":
-        return "passed"
-    if entry.state == "blocked":
-        return "broken"
-    if entry.state == "failed" and entry.required:
-        return "failed"
-    return "failed" if entry.against else "skipped"
+def judged(
+    written: Mapping[str, Mapping[str, Any]],
+    subject: Subject,
+    about: Mapping[str, About],
+    *,
+    missing: bool,
+) -> Iterator[tuple[str, str]]:
+    """The results that allure-pytest has written, as they were judged.
+
+    While a run goes on, they say what pytest knows: no platform, no waiver, no requirement. The
+    last result of each check gets what an export says of it, and keeps its steps, times and
+    attachments; earlier ones become its retries.
+
+    Args:
+        written: the documents by the names of their files.
+        subject: the result with its verdict.
+        about: what the guideline says of the checks.
+        missing: whether required checks without a result get one.
+    """
+    last: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    by_id = {entry.id: entry for entry in entries(subject, about)}
+    for name, document in sorted(written.items(), key=lambda item: item[1].get("start") or 0):
+        entry = by_id.get(_check(document))
+        if entry is not None:
+            if entry.id in last:
+                yield _again(subject, entry, *last[entry.id])
+            last[entry.id] = (name, document)
+    for id_, (name, document) in last.items():
+        ours = _plain(_result(subject, by_id[id_], document["uuid"], ()))
+        yield name, _text({**ours, **{key: document[key] for key in KEPT if key in document}})
+    for entry in by_id.values():
+        if missing and entry.against and entry.id not in last:
+            yield from _files(subject, entry)
+
+
+def _again(
+    subject: Subject, entry: Entry, name: str, document: Mapping[str, Any]
+) -> tuple[str, str]:
+    """An earlier result of a check that was done again: what it said, as a retry of the last."""
+    ours = _plain(_result(subject, entry, document["uuid"], ()))
+    same = {key: ours[key] for key in ("historyId", "testCaseId", "fullName", "parameters")}
+    return name, _text({**document, **same})
+
+
+def _check(document: Mapping[str, Any]) -> str:
+    """The check that a result is of, by its label."""
+    labels = document.get("labels") or ()
+    return next((str(one["value"]) for one in labels if one["name"] == "AS_ID"), "")
 
 
 def _files(subject: Subject, entry: Entry) -> Iterator[tuple[str, str]]:
@@ -81,22 +117,23 @@ def _files(subject: Subject, entry: Entry) -> Iterator[tuple[str, str]]:
         name = f"{identity(uuid, str(number))}-attachment.txt"
         attachments.append(Attachment(name=first_line(title), source=name, type="text/plain"))
         yield name, text
+    yield f"{uuid}-result.json", _text(_plain(_result(subject, entry, uuid, attachments)))
+
+
+def _result(
+    subject: Subject, entry: Entry, uuid: str, attachments: Iterable[Attachment]
+) -> TestResult:
     said = status(entry)
-    message = entry.reason or entry.state
-    if said == "skipped" and entry.state != "skipped":
-        message = f"{entry.state.replace('-', ' ')}: {message}"
-    if not entry.required:
-        message = f"advisory, {message}"
-    result = TestResult(
+    return TestResult(
         uuid=uuid,
-        historyId=_history_id(subject, entry),
-        testCaseId=hashlib.md5(entry.id.encode(), usedforsecurity=False).hexdigest(),
+        historyId=history_id(subject, entry),
+        testCaseId=case_id(entry.id),
         fullName=next((record.test for record in entry.records), entry.id),
         name=f"{entry.id} {entry.title}".strip(),
         status=said,
         statusDetails=None
         if said == "passed"
-        else StatusDetails(message=message, trace=entry.trace or entry.evidence or None),
+        else StatusDetails(message=message(entry), trace=entry.trace or entry.evidence or None),
         stage="finished",
         description=entry.title or None,
         start=milliseconds(entry.start),
@@ -104,24 +141,13 @@ def _files(subject: Subject, entry: Entry) -> Iterator[tuple[str, str]]:
         labels=_labels(subject, entry),
         links=_links(entry),
         parameters=[Parameter(name="platform", value=subject.platform)],
-        attachments=attachments,
+        attachments=list(attachments),
     )
-    yield (
-        f"{uuid}-result.json",
-        _text(asdict(result, filter=lambda _, value: bool(value) or value == 0)),
-    )
-
-
-def severity(about: About, *, required: bool) -> str:
-    """How bad it is if the check fails, in Allure's words: the lower the level, the worse."""
-    level = 3 if about.level is None else about.level
-    return SEVERITIES.get(level, "normal") if required else "minor"
 
 
 def _labels(subject: Subject, entry: Entry) -> list[Label]:
-    epic = subject.judgement.program if subject.judgement else "interop"
     labels = [
-        ("epic", epic),
+        *(("epic", epic) for epic in _epics(subject, entry)),
         ("feature", entry.topic),
         *(("story", capability) for capability in entry.about.capabilities),
         ("severity", severity(entry.about, required=entry.required)),
@@ -131,8 +157,16 @@ def _labels(subject: Subject, entry: Entry) -> list[Label]:
         ("framework", "interop"),
         ("AS_ID", entry.id),
         *(("tag", tag) for tag in ("required" if entry.required else "advisory", entry.state)),
+        ("tag", entry.id),
     ]
     return [Label(name=name, value=value) for name, value in labels]
+
+
+def _epics(subject: Subject, entry: Entry) -> Sequence[str]:
+    """The components that hold the check, those of the program before all others."""
+    held = entry.about.components
+    asked = subject.judgement.components if subject.judgement else ()
+    return [name for name in held if name in asked] or held or ("interop",)
 
 
 def _links(entry: Entry) -> list[Link]:
@@ -143,75 +177,10 @@ def _links(entry: Entry) -> list[Link]:
     ]
 
 
-def _history_id(subject: Subject, entry: Entry) -> str:
-    text = f"{subject.platform}\0{entry.id}"
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def _environment(subjects: Sequence[Subject]) -> str:
-    """Java properties, one line a word; what is said of a result begins with its label."""
-    lines = []
-    for subject in subjects:
-        judgement = subject.judgement
-        told = {
-            "kind": subject.kind,
-            "emulator": "yes" if subject.emulator else "no",
-            "run": subject.run,
-            "suites": subject.suite,
-            "verdict": judgement.verdict if judgement else "not judged",
-            "guideline": f"{judgement.guideline} {judgement.program}" if judgement else "",
-        }
-        lines += [f"{_key(f'{subject.label}.{k}')}={_value(v)}" for k, v in told.items() if v]
-    return "\n".join(lines) + "\n"
-
-
-def _key(text: str) -> str:
-    return "".join(f"\\{char}" if char in " :=#!\\" else char for char in _value(text))
-
-
-def _value(text: str) -> str:
-    return " ".join(text.split()).replace("\\", "\\\\")
-
-
-def _history(baselines: Sequence[Subject], about: Mapping[str, About]) -> dict[str, Any]:
-    """What each check was, newest first, as Allure's own reports leave it."""
-    found: dict[str, Any] = {}
-    for baseline in reversed(baselines):
-        for entry in entries(baseline, about):
-            said = status(entry)
-            one = found.setdefault(
-                _history_id(baseline, entry),
-                {"statistic": {**dict.fromkeys(STATUSES, 0), "total": 0}, "items": []},
-            )
-            one["statistic"][said] += 1
-            one["statistic"]["total"] += 1
-            one["items"].append(_item(baseline, entry, said))
+def _plain(result: TestResult) -> dict[str, Any]:
+    """A result as plain JSON values, without what is empty."""
+    found: dict[str, Any] = asdict(result, filter=lambda _, value: bool(value) or value == 0)
     return found
-
-
-def _item(baseline: Subject, entry: Entry, said: str) -> dict[str, Any]:
-    uid = identity("history", baseline.digest or baseline.id, entry.id).hex[:16]
-    start, stop = milliseconds(entry.start), milliseconds(entry.stop)
-    item: dict[str, Any] = {"uid": uid, "status": said}
-    if entry.reason:
-        item["statusDetails"] = first_line(entry.reason)
-    return {**item, "time": {"start": start, "stop": stop, "duration": stop - start}}
-
-
-def _trend(baselines: Sequence[Subject], about: Mapping[str, About]) -> list[dict[str, Any]]:
-    """How many were what in each earlier run, newest first."""
-    runs: dict[str, list[Subject]] = {}
-    for baseline in baselines:
-        runs.setdefault(baseline.run or baseline.id, []).append(baseline)
-    trend = []
-    for order, (run, many) in enumerate(runs.items(), start=1):
-        count = Counter(status(entry) for one in many for entry in entries(one, about))
-        data = {word: count[word] for word in STATUSES}
-        total = sum(data.values())
-        when = milliseconds(instant(many[0].finished)) // 1000
-        build = {"buildOrder": when or order, "reportName": run, "reportUrl": ""}
-        trend.append({**build, "data": {**data, "total": total}})
-    return trend[::-1]
 
 
 def _text(value: Any) -> str:
