@@ -38,7 +38,10 @@ def test_errors_and_clean_ups_are_masked_before_allure_writes_them(tmp_path: Pat
         for name in ("masked", "log"):
             plugin_manager.unregister(name=name)
 
-    texts = [file.read_text() for file in sorted(tmp_path.iterdir())]
-    assert not [text for text in texts if SECRET in text]
-    assert json.loads(texts[0])["afters"][0]["statusDetails"]["trace"] == f"delete {MASK}"
-    assert json.loads(texts[1])["statusDetails"]["message"] == f"login {MASK}"
+    files = {file.name.split("-")[-1]: file.read_text() for file in tmp_path.iterdir()}
+    assert not [text for text in files.values() if SECRET in text]
+    assert (
+        json.loads(files["container.json"])["afters"][0]["statusDetails"]["trace"]
+        == f"delete {MASK}"
+    )
+    assert json.loads(files["result.json"])["statusDetails"]["message"] == f"login {MASK}"
