@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from harness.allure_folder import build_of
 from harness.cli.compare import compare_command
 from harness.cli.export import FORMATS, export_command
 from reports.compare.table import STATES
+from reports.compare.text import LONGEST
 from reports.exports.allure import allure, judged
 from reports.exports.ctrf import ctrf
 from reports.exports.oscal import oscal, token
@@ -203,7 +205,25 @@ def test_sarif_says_what_is_new_changed_and_gone() -> None:
 def test_sarif_for_alerts_has_no_passes() -> None:
     (run, *_) = sarif([FULL], ABOUT, passes=False)["runs"]
 
-    assert {r["kind"] for r in run["results"]} == {"fail", "open"}
+    states = {r["properties"]["state"] for r in run["results"]}
+    assert states == {"failed", "skipped", "missing", "blocked"}
+    gone = sarif([subject({"net-00": "failed"})], ABOUT, baselines=[FULL], passes=False)
+    assert [r["ruleId"] for r in gone["runs"][0]["results"]] == ["net-00"]
+
+
+def test_sarif_has_what_code_scanning_asks_for() -> None:
+    (run,) = sarif([FULL], ABOUT)["runs"]
+
+    rules = run["tool"]["driver"]["rules"]
+    assert all("RFC 1035: https://www.rfc-editor.org" in rule["help"]["text"] for rule in rules)
+    assert all(rules[r["ruleIndex"]]["id"] == r["ruleId"] for r in run["results"])
+    assert all(r["partialFingerprints"]["primaryLocationLineHash"] for r in run["results"])
+    assert run["automationDetails"]["id"].rpartition("/")[0] == "interop/cloud"
+    link = subject({"net-00": "failed"}, kind="[see](https://x.example)")
+    item = replace(link.judgement.items["net-00"], reason="[see](https://x.example)")  # type: ignore[union-attr]
+    said = replace(link, judgement=replace(link.judgement, items={"net-00": item}))  # type: ignore[type-var]
+    text = sarif([said], ABOUT)["runs"][0]["results"][0]["message"]["text"]
+    assert text.endswith("[see] (https://x.example)")
 
 
 def test_fingerprints_are_of_platform_and_check() -> None:
@@ -229,6 +249,15 @@ def test_oscal_is_valid_and_evidence_expires() -> None:
     assert {r["observation-uuid"] for f in result["findings"]
             for r in f["related-observations"]} == uuids  # fmt: skip
     assert {r["status"] for r in result["risks"]} == {"deviation-approved"}
+
+
+def test_oscal_says_where_evidence_stands_by_uri_references() -> None:
+    (result, *_) = oscal([subject({"net-00": "failed"}, "a b%")], ABOUT, made=NOW)[
+        "assessment-results"
+    ]["results"]
+
+    (link,) = result["observations"][0]["relevant-evidence"]
+    assert link["href"] == "a%20b%25/result.json#checks%5B0%5D"
 
 
 @pytest.mark.parametrize("break_", ["uuid", "results", "metadata"])
@@ -425,6 +454,27 @@ def test_annotations_cannot_be_forged_and_say_what_matters() -> None:
     assert lines[-1].startswith("::notice title=Interop::cloud: not-compliant")
 
 
+def test_of_very_many_findings_github_is_told_ten_of_a_kind_the_worst_first() -> None:
+    many = [subject({**EVERY, **ADVISED}, f"cloud-{n}") for n in range(9)]
+
+    lines = github(many, ABOUT).splitlines()
+
+    kinds = [line[2:].split()[0] for line in lines]
+    assert kinds == ["error"] * 10 + ["warning"] * 10 + ["notice"] * 9
+    assert all(" failed on " in line for line in lines[:9])
+    assert lines[9] == "::error title=Interop::and 18 more: see the summary"
+
+
+def test_a_summary_is_never_too_long_for_a_builds_page() -> None:
+    many = [subject(EVERY, f"cloud-{n}") for n in range(1200)]
+
+    text = markdown(many, ABOUT)
+
+    assert len(text.encode()) < LONGEST + 100
+    assert re.search(r"\n\n\d+ more lines are left out here\.\n$", text)
+    assert "left out" not in markdown(many[:9], ABOUT)
+
+
 def test_the_summary_takes_hostile_words_as_words_and_tells_what_did_not_finish() -> None:
     text = markdown(ALL, ABOUT)
 
@@ -440,6 +490,18 @@ def test_facts_are_one_a_line() -> None:
     assert len(rows) == len(FULL.records)
     assert json.loads(rows[0]["value"]) == ["a", BAD]
     assert rows[0]["member"] == "m-1"
+
+
+def test_a_sheet_runs_no_formula_and_keeps_its_numbers() -> None:
+    values: list[Any] = ["=cmd|'/c calc'!A1", "\uff1d1+1", "a\n=1", -5, -0.5, True, ["-1"], None]
+    facts = [FactRecord(name="f", value=value, source="guest") for value in values]
+    told = record("net-00", "passed").model_copy(update={"facts": facts})
+    text = facts_csv([replace(subject({}), records=(told,))])
+
+    assert re.fullmatch(r"(?:[^\r\n\"]|\"[^\"]*\"|\r\n)*", text)
+    read = [row["value"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+    assert read == ["'=cmd|'/c calc'!A1", "'\uff1d1+1", "a\n=1", "-5", "-0.5", "true",
+                    '["-1"]', "null"]  # fmt: skip
 
 
 PRIVATE = ("acct-4711-secret", "bmc-admin-9f", "10.9.8.7", "hunter2-password-x")

@@ -11,7 +11,7 @@ from reports.compare.topics import TOPICS
 
 COLUMNS = ("topic", "check", "title", "level", "components", "status", "differs", "result",
            "platform", "state", "reason", "evidence", "seconds")  # fmt: skip
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def checks_csv(comparison: Comparison) -> str:

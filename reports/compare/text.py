@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from rich.console import Group as Lines
 from rich.console import RenderableType
@@ -18,6 +19,7 @@ from reports.page import MARKS
 from reports.terminal import STYLES
 
 VALUE_CHARS = 120
+LONGEST = 400_000  # bytes of markdown: of a step that says more than 1 MiB GitHub shows nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,15 @@ def markdown(comparison: Comparison) -> str:
                 for row in table.rows
             ]
             lines.append("")
-    return "\n".join(lines) + "\n"
+    return shortened(lines)
+
+
+def shortened(lines: Sequence[str]) -> str:
+    """Lines of markdown as one text, cut where it grows too long for a build's page."""
+    sizes = accumulate(len(line.encode()) + 1 for line in lines)
+    fit = sum(size <= LONGEST for size in sizes)
+    cut = ["", f"{len(lines) - fit} more lines are left out here."] if fit < len(lines) else []
+    return "\n".join((*lines[:fit], *cut)) + "\n"
 
 
 def _members(comparison: Comparison) -> Table:
@@ -275,7 +285,7 @@ def _marked(row: Sequence[str]) -> list[str]:
 def escape(text: str) -> str:
     """*text* as one line of markdown that means nothing but itself, and calls nobody."""
     line = " ".join(text.split())
-    for mark in ("\\", "|", "<", ">", "*", "_", "`", "[", "]", "!", "#"):
+    for mark in ("\\", "|", "<", ">", "&", "*", "_", "~", "$", "`", "[", "]", "!", "#"):
         line = line.replace(mark, f"\\{mark}")
     return line.replace("@", "@\N{ZERO WIDTH SPACE}")
 

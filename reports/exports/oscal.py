@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from reports.exports.entries import Entry, entries, first_line, identity, utc
 from reports.subject import About, Subject
@@ -114,11 +115,17 @@ def _observation(subject: Subject, entry: Entry, made: str) -> dict[str, Any]:
     if entry.evidence:
         observation["relevant-evidence"] = [
             {
-                "href": re.sub(r"\s", "%20", entry.evidence),
+                "href": _reference(entry.evidence),
                 "description": "the record in the result",
             }
         ]
     return observation
+
+
+def _reference(evidence: str) -> str:
+    """Where evidence stands, as a URI reference."""
+    file, mark, place = evidence.partition("#")
+    return quote(file) + mark + quote(place)
 
 
 def _finding(subject: Subject, entry: Entry) -> dict[str, Any]:

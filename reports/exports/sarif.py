@@ -41,8 +41,8 @@ def sarif(
         about: what the guideline says of the checks: the rules.
         baselines: earlier results, matched by platform; with one, each finding says whether it is
             new, changed or gone.
-        passes: whether what passed or does not apply is told, too; some readers take everything
-            they are told for an alert.
+        passes: whether what passed, does not apply, is waived or gone is told, too; some readers
+            take everything they are told for an alert, suppressed or not.
     """
     before = {baseline.platform: baseline for baseline in baselines}
     runs = [_run(s, about, before.get(s.platform), passes) for s in subjects]
@@ -62,8 +62,12 @@ def _run(
         gone = [entry for id_, entry in then.items() if id_ not in known]
         told += [{**_result(subject, entry), "baselineState": "absent"} for entry in gone]
         now = (*now, *gone)
+    driver = _driver(subject, now)
+    places = {rule["id"]: place for place, rule in enumerate(driver["rules"])}
+    for result in told:
+        result["ruleIndex"] = places[result["ruleId"]]
     if not passes:
-        told = [result for result in told if result["kind"] in ("fail", "open")]
+        told = [result for result in told if _stands(result)]
     invocation: dict[str, Any] = {"executionSuccessful": subject.complete}
     for key, value in (("startTimeUtc", subject.started), ("endTimeUtc", subject.finished)):
         if utc(value):
@@ -72,7 +76,7 @@ def _run(
         text = subject.incomplete or "the run did not finish"
         invocation["toolExecutionNotifications"] = [{"level": "error", "message": {"text": text}}]
     run: dict[str, Any] = {
-        "tool": {"driver": _driver(subject, now)},
+        "tool": {"driver": driver},
         "automationDetails": {"id": f"interop/{subject.platform}/{subject.run or subject.id}"},
         "invocations": [invocation],
         "columnKind": "unicodeCodePoints",
@@ -89,6 +93,12 @@ def _run(
     return run
 
 
+def _stands(result: Mapping[str, Any]) -> bool:
+    """Whether it is something to look at now."""
+    gone = result.get("baselineState") == "absent"
+    return result["kind"] in ("fail", "open") and "suppressions" not in result and not gone
+
+
 def _driver(subject: Subject, items: Sequence[Entry]) -> dict[str, Any]:
     rules = {entry.id: _rule(entry) for entry in items}
     driver = {"name": "Interop", "rules": [rules[id_] for id_ in sorted(rules)]}
@@ -101,6 +111,7 @@ def _rule(entry: Entry) -> dict[str, Any]:
         "id": entry.id,
         "shortDescription": {"text": entry.title or entry.id},
         "fullDescription": {"text": _requirement(entry)},
+        "help": {"text": _help(entry)},
         "defaultConfiguration": {"level": "error" if entry.required else "warning"},
         "properties": {
             "tags": [entry.topic, *entry.about.components],
@@ -109,6 +120,12 @@ def _rule(entry: Entry) -> dict[str, Any]:
     }
     urls = [url for _, url in references if url.startswith("https://")]
     return rule | ({"helpUri": urls[0]} if urls else {})
+
+
+def _help(entry: Entry) -> str:
+    """What the requirement rests on, which code scanning shows beside a finding."""
+    lines = [f"{title}: {url}" if url else title for title, url in entry.about.references]
+    return "\n".join((entry.title or entry.id, *lines))
 
 
 def _requirement(entry: Entry) -> str:
@@ -126,15 +143,23 @@ def _result(subject: Subject, entry: Entry) -> dict[str, Any]:
         "ruleId": entry.id,
         "kind": kind,
         "level": level,
-        "message": {"text": f"{words}: {entry.reason}" if entry.reason else words},
+        "message": {"text": _message(f"{words}: {entry.reason}" if entry.reason else words)},
         "locations": [_location(subject, entry)],
-        "partialFingerprints": {"interopCheck/v1": _fingerprint(subject, entry)},
+        "partialFingerprints": {
+            "interopCheck/v1": _fingerprint(subject, entry),
+            "primaryLocationLineHash": f"{_fingerprint(subject, entry)[:16]}:1",  # code scanning's
+        },
         "properties": {"state": entry.state, "seconds": entry.seconds},
     }
     if entry.state == "waived":
         suppression = {"kind": "external", "status": "accepted", "justification": entry.reason}
         result["suppressions"] = [suppression]
     return result
+
+
+def _message(text: str) -> str:
+    """*text* in which nothing is a link: SARIF's messages have them in brackets."""
+    return text.replace("](", "] (")
 
 
 def _location(subject: Subject, entry: Entry) -> dict[str, Any]:

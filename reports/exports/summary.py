@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reports.compare.spreadsheet import written
-from reports.compare.text import escape
+from reports.compare.text import escape, shortened
 from reports.exports.entries import Entry, entries, first_line
 from reports.page import MARKS
 from reports.subject import About, Subject
 
 FACTS = ("platform", "run", "finished", "check", "fact", "value", "unit", "source", "member")
 MOST = 50  # rows of a summary; the rest is counted
+SHOWN = 10  # annotations of a kind that GitHub shows of a step
 FEW = 5  # of checks that did not run, each is told by itself
 NAMED = 20  # checks that did not run, told by their ids
 WORST = ("failed", "skipped", "blocked", "waived", "missing")  # what to look at first
@@ -29,7 +30,7 @@ def markdown(subjects: Sequence[Subject], about: Mapping[str, About]) -> str:
     lines += [_verdict(subject) for subject in subjects]
     for subject in subjects:
         lines += ["", *_findings(subject, entries(subject, about))]
-    return "\n".join(lines) + "\n"
+    return shortened(lines)
 
 
 def github(subjects: Sequence[Subject], about: Mapping[str, About]) -> str:
@@ -37,39 +38,48 @@ def github(subjects: Sequence[Subject], about: Mapping[str, About]) -> str:
 
     An error for each required check that is not met, a warning for what could not be told or is
     only advised, a notice for the verdict. GitHub shows ten of each a step, so what failed comes
-    first, and all that did not run are one.
+    first, on whichever platform, all that did not run are one, and the tenth says how many more.
 
     Source: GitHub documentation, "Workflow commands for GitHub Actions".
     """
+    found = [one for subject in subjects for one in _annotations(subject, about)]
     lines = []
-    for subject in subjects:
-        told = sorted(entries(subject, about), key=_urgency)
-        lost = _lost(told)
-        for entry in told:
-            if entry.state in ("passed", "not-applicable", "waived") or entry.id in lost:
-                continue
-            if entry.state in ("missing", "skipped") and not entry.required:
-                continue
-            word = (
-                "error"
-                if entry.against or (entry.required and entry.state == "failed")
-                else "warning"
-            )
-            title = f"{entry.id} {entry.state} on {subject.label}"
-            again = subject.again(entry.id) if entry.records else ""
-            repeat = f"to repeat it: {again}" if again else ""
-            text = "\n".join(part for part in (entry.title, entry.reason, repeat) if part)
-            lines.append(f"::{word} title={_property(title)}::{_data(text or entry.state)}")
-        if lost:
-            title = f"{len(lost)} required checks missing on {subject.label}"
-            lines.append(f"::error title={_property(title)}::{_data(_ids(lost))}")
-        judgement = subject.judgement
-        if judgement is not None:
-            text = (
-                f"{subject.label}: {judgement.verdict} by {judgement.guideline} {judgement.program}"
-            )
-            lines.append(f"::notice title=Interop::{_data(text)}")
+    for word in ("error", "warning", "notice"):
+        told = sorted((one for one in found if one[1] == word), key=lambda one: one[0])
+        if len(told) > SHOWN:
+            more = f"and {len(told) - SHOWN + 1} more"
+            told = [*told[: SHOWN - 1], ((), word, "Interop", f"{more}: see the summary")]
+        lines += [
+            f"::{word} title={_property(title)}::{_data(text)}" for _, word, title, text in told
+        ]
     return "\n".join(lines) + "\n" if lines else ""
+
+
+def _annotations(
+    subject: Subject, about: Mapping[str, About]
+) -> Iterator[tuple[tuple[object, ...], str, str, str]]:
+    """What is to be told of a result: urgency, kind, title and text."""
+    items = entries(subject, about)
+    lost = _lost(items)
+    for entry in items:
+        if entry.state in ("passed", "not-applicable", "waived") or entry.id in lost:
+            continue
+        if entry.state in ("missing", "skipped") and not entry.required:
+            continue
+        failed = entry.against or (entry.required and entry.state == "failed")
+        again = subject.again(entry.id) if entry.records else ""
+        repeat = f"to repeat it: {again}" if again else ""
+        text = "\n".join(part for part in (entry.title, entry.reason, repeat) if part)
+        title = f"{entry.id} {entry.state} on {subject.label}"
+        yield _urgency(entry), "error" if failed else "warning", title, text or entry.state
+    if lost:
+        title = f"{len(lost)} required checks missing on {subject.label}"
+        yield (False, WORST.index("missing")), "error", title, _ids(lost)
+    judgement = subject.judgement
+    if judgement is not None:
+        met = judgement.verdict == "compliant"
+        text = f"{subject.label}: {judgement.verdict} by {judgement.guideline} {judgement.program}"
+        yield (met,), "notice", "Interop", text
 
 
 def facts_csv(subjects: Sequence[Subject]) -> str:
@@ -83,7 +93,7 @@ def facts_csv(subjects: Sequence[Subject]) -> str:
                 subject.finished,
                 record.id,
                 fact.name,
-                fact.value if isinstance(fact.value, str) else json.dumps(fact.value),
+                _cell(fact.value),
                 fact.unit or "",
                 fact.source,
                 fact.member or "",
@@ -92,6 +102,12 @@ def facts_csv(subjects: Sequence[Subject]) -> str:
             for fact in record.facts
         ]
     return written(lines)
+
+
+def _cell(value: object) -> object:
+    """A fact's value: words and numbers as they are, everything else as JSON."""
+    plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return value if plain else json.dumps(value)
 
 
 def _urgency(entry: Entry) -> tuple[bool, int]:
