@@ -368,6 +368,7 @@ def test_a_signer_counts_only_for_what_it_is_allowed(
         pytest.param(lambda: rsa.generate_private_key(65537, 2048), id="rsa"),
         pytest.param(lambda: ec.generate_private_key(ec.SECP256R1()), id="p256"),
         pytest.param(lambda: ec.generate_private_key(ec.SECP384R1()), id="p384"),
+        pytest.param(lambda: ec.generate_private_key(ec.SECP521R1()), id="p521"),
     ],
 )
 def test_other_kinds_of_keys_sign_too(signed: Path, tmp_path: Path, key: Callable[[], Any]) -> None:

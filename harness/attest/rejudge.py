@@ -13,6 +13,7 @@ from typing import Any
 
 from guidelines.catalog import load_known_failing, load_waivers, parse_guideline, read_bytes
 from guidelines.evidence import Evidence
+from guidelines.freshness import counts_until
 from guidelines.judge import judge
 from guidelines.model import Guideline
 from guidelines.results import load_results
@@ -65,7 +66,16 @@ class Judged:
 
     document: dict[str, Any]
     guideline: Guideline
+    hosts: list[Guideline]
     evidence: list[Evidence]
+
+    def counts_until(self, program: str) -> date | None:
+        """The last day on which all of the evidence counts, if the program knows one."""
+        asked = self.guideline.programs.get(program)
+        if asked is None or not asked.holds:
+            return None
+        ended = [one.finished.date() for one in self.evidence if one.finished]
+        return min((counts_until(day, asked.holds) for day in ended), default=None)
 
 
 def rejudge(folder: Path, said: VerdictPredicate, at: date, before: Judged | None = None) -> Judged:
@@ -74,9 +84,10 @@ def rejudge(folder: Path, said: VerdictPredicate, at: date, before: Judged | Non
     What was read for *before*, of the same bundle on another day, is not read again.
     """
     if before is not None:
-        guideline, evidence = before.guideline, before.evidence
+        guideline, hosts, evidence = before.guideline, before.hosts, before.evidence
     else:
         guideline = _guideline(folder, said.guideline.file)
+        hosts = [_guideline(folder, host.file) for host in said.hosts]
         evidence = [_named(load_results(folder / name), name) for name in said.evidence]
     verdict = judge(
         guideline,
@@ -87,10 +98,10 @@ def rejudge(folder: Path, said: VerdictPredicate, at: date, before: Judged | Non
         known_failing=load_known_failing(folder / said.known_failing, strict=said.strict)
         if said.known_failing
         else None,
-        hosts=[_guideline(folder, host.file) for host in said.hosts],
+        hosts=hosts,
     )
     document = VerdictDocument.model_validate(verdict.to_json()).dump()
-    return Judged(document=document, guideline=guideline, evidence=evidence)
+    return Judged(document=document, guideline=guideline, hosts=hosts, evidence=evidence)
 
 
 def _guideline(folder: Path, name: str) -> Guideline:

@@ -11,11 +11,8 @@ from typing import Any
 
 from securesystemslib.signer import CryptoSigner
 
-from guidelines.evidence import Evidence
-from guidelines.freshness import counts_until
-from guidelines.model import Guideline
 from harness.attest import bundle
-from harness.attest.rejudge import OWN, rejudge, sealed_of, seen_of, tool
+from harness.attest.rejudge import OWN, Judged, rejudge, sealed_of, seen_of, tool
 from harness.attest.verify import verify
 from reports.attest.envelope import Sealed
 from reports.attest.keys import openssh
@@ -95,7 +92,11 @@ def make(
             "verdict": judged.document["verdict"],
             "level": judged.document["level"],
             "guideline": GuidelineUsed(id=judged.guideline.id, file=names[case.guideline]),
-            "valid_until": _until(judged.guideline, case, judged.evidence, days).isoformat(),
+            "hosts": [
+                GuidelineUsed(id=host.id, file=used.file)
+                for host, used in zip(judged.hosts, predicate.hosts, strict=True)
+            ],
+            "valid_until": _until(judged, case, days).isoformat(),
         }
     )
     about = ResultPredicate(evidence=seen, tool=predicate.tool, signed=predicate.signed)
@@ -134,7 +135,9 @@ def _without(name: str, text: str, taken: Redaction) -> str:
     if not name.endswith(".jsonl"):
         return taken.text(text)
     lines = [
-        json.dumps(taken.value(parse_object(line.encode(), name))) for line in text.splitlines()
+        json.dumps(taken.value(parse_object(line.encode(), name), ("checks",)))
+        for line in text.split("\n")
+        if line
     ]
     return "".join(f"{line}\n" for line in lines)
 
@@ -165,14 +168,10 @@ def _signed(
     return made
 
 
-def _until(guideline: Guideline, case: Case, evidence: Sequence[Evidence], days: int) -> date:
+def _until(judged: Judged, case: Case, days: int) -> date:
     """The last day to rely on: *days* after the verdict, but no longer than its evidence counts."""
-    last = [case.at + timedelta(days=days)]
-    program = guideline.programs.get(case.program)
-    if program is not None and program.holds:
-        ended = [one.finished.date() for one in evidence if one.finished]
-        last += [counts_until(day, program.holds) for day in ended]
-    return max(case.at, min(last))
+    last = case.at + timedelta(days=days)
+    return max(case.at, min(last, judged.counts_until(case.program) or last))
 
 
 def _names(case: Case) -> dict[Path, str]:

@@ -34,6 +34,7 @@ def verify(
     max_age: int | None = None,
     revocations: Sequence[Revocation] = (),
     guideline: Guideline | None = None,
+    hosts: Sequence[Guideline] = (),
 ) -> list[Line]:
     """What holds of a bundle, line by line.
 
@@ -44,6 +45,7 @@ def verify(
         max_age: how many days ago it may have been judged.
         revocations: what counts no longer.
         guideline: the guideline it must have been judged by, if not a shipped one.
+        hosts: the guidelines of other components that it must have been judged by, likewise.
 
     Raises:
         BadReport: it has no envelopes that could be read.
@@ -58,9 +60,8 @@ def verify(
     said = statements[bundle.VERDICT_ENVELOPE].predicate
     assert isinstance(about, ResultPredicate)  # noqa: S101 - sealed_of saw to it
     assert isinstance(said, VerdictPredicate)  # noqa: S101
-    lines += _recomputed(content, said, about, at, guideline)
+    lines += _recomputed(content, said, about, at, max_age, guideline, hosts)
     if at is not None:
-        lines += holding.freshness(said, at, max_age)
         verdict = content.get(bundle.VERDICT, b"")
         lines += holding.revoked(revocations, verdict, marks, at)
     finished = [seen.finished for seen in about.evidence if seen.finished is not None]
@@ -76,8 +77,11 @@ def _signatures(
     text = files.get(bundle.SIGNERS, b"")
     try:
         enclosed = unique(public_keys(text.decode(), bundle.SIGNERS))
-    except (BadReport, UnicodeDecodeError) as error:
-        lines.append(Line(state="fails", topic="signature", text=f"{bundle.SIGNERS}: {error}"))
+    except BadReport as error:
+        lines.append(Line(state="fails", topic="signature", text=str(error)))
+    except UnicodeDecodeError:
+        text_ = f"{bundle.SIGNERS}: not text; it was changed"
+        lines.append(Line(state="fails", topic="signature", text=text_))
     else:
         written = "".join(f"{line}\n" for line in sorted(key.line for key in enclosed.values()))
         if written.encode() != text:
@@ -98,7 +102,9 @@ def _recomputed(
     said: VerdictPredicate,
     about: ResultPredicate,
     at: date | None,
+    max_age: int | None,
     guideline: Guideline | None,
+    hosts: Sequence[Guideline],
 ) -> list[Line]:
     """Whether the verdict is what judging the evidence comes to, now and on the day *at*."""
     try:
@@ -107,16 +113,29 @@ def _recomputed(
             later = rejudge(folder, said, at, judged) if at is not None else judged
         lines = [_same(files, said, judged.document)]
         seen = [seen_of(evidence, files[evidence.source]) for evidence in judged.evidence]
-    except (BadDocument, BadReport, OSError, KeyError, ValueError) as error:
-        text = f"cannot be computed again: {' '.join(str(error).split())[:300]}"
-        return [Line(state="fails", topic="verdict", text=text)]
+    except (BadDocument, BadReport, OSError, ValueError, OverflowError) as error:
+        told = " ".join(str(error).replace(f"{folder}/", "").split())[:300]
+        lines = [Line(state="fails", topic="verdict", text=f"cannot be computed again: {told}")]
+        return lines + (holding.freshness(said, at, max_age, None) if at is not None else [])
+    if at is not None:
+        lines += holding.freshness(said, at, max_age, judged.counts_until(said.program))
     if later.document["verdict"] != judged.document["verdict"]:
         text = f"judged on {at} the same evidence is {later.document['verdict']}"
         lines.append(Line(state="fails", topic="freshness", text=text))
     if seen != about.evidence:
         text = f"{bundle.RESULT_ENVELOPE}: what it says of the evidence is not what the evidence is"
         lines.append(Line(state="fails", topic="plausibility", text=text))
-    lines.append(_published(judged.guideline, said, guideline))
+    lines.append(_published(judged.guideline, said.guideline.id, guideline, "--guideline"))
+    known = {host.id: host for host in hosts}
+    for host, used in zip(judged.hosts, said.hosts, strict=True):
+        lines.append(_published(host, used.id, known.get(host.id), "--host"))
+    if said.waivers:
+        count = judged.document["counts"]["waived"]
+        text = f"{said.waivers}: {count} waived by a list that the signer enclosed"
+        lines.append(Line(state="note", topic="verdict", text=text))
+    if said.known_failing:
+        text = f"{said.known_failing}: known failures, as the signer lists them, are taken as such"
+        lines.append(Line(state="note", topic="verdict", text=text))
     for evidence in judged.evidence:
         if evidence.format == OWN:
             lines += _own(files, evidence.source)
@@ -127,7 +146,7 @@ def _same(files: Mapping[str, bytes], said: VerdictPredicate, document: dict[str
     told = (said.verdict, said.level)
     comes = (document["verdict"], document["level"])
     by = "" if said.tool == tool() else f" (signed by {said.tool.version}, another version of it)"
-    if document_bytes(document) == files[bundle.VERDICT] and told == comes:
+    if document_bytes(document) == files.get(bundle.VERDICT) and told == comes:
         counts = document["counts"]
         text = f"computed again: {comes[0]}, {counts['passed']} of {counts['required']} passed{by}"
         return Line(state="holds", topic="verdict", text=text)
@@ -135,17 +154,17 @@ def _same(files: Mapping[str, bytes], said: VerdictPredicate, document: dict[str
     return Line(state="fails", topic="verdict", text=f"computed again it is another: {was}{by}")
 
 
-def _published(used: Guideline, said: VerdictPredicate, expected: Guideline | None) -> Line:
-    """Whether the guideline is one that somebody else than the signer published."""
-    if used.id != said.guideline.id:
-        text = f"{said.guideline.id} is signed, {used.id} is in the bundle"
+def _published(used: Guideline, said: str, expected: Guideline | None, option: str) -> Line:
+    """Whether a guideline is one that somebody else than the signer published."""
+    if used.id != said:
+        text = f"{said or 'no guideline'} is signed, {used.id} is in the bundle"
         return Line(state="fails", topic="guideline", text=text)
     known = expected.digest if expected else None
     if known is None and used.id in shipped_guidelines():
         known = read_bytes(DATA / f"{used.id}.yaml")[1]
     if known is None:
         text = f"{used.id} is not one that comes with this tool; name the one it must be"
-        return Line(state="unknown", topic="guideline", text=text + " with --guideline")
+        return Line(state="unknown", topic="guideline", text=f"{text} with {option}")
     if known == used.digest:
         text = f"{used.id} ({used.status}) is the published one"
         return Line(state="holds", topic="guideline", text=text)

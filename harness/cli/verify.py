@@ -35,6 +35,7 @@ SUMMARY = {
 @click.option("--key", "keys", multiple=True, type=_FILE, help="A public key you trust.")
 @click.option("--trust", "keys_too", multiple=True, type=_FILE, help="File of allowed signers.")
 @click.option("--guideline", "reference", metavar="G", help="The guideline it must be judged by.")
+@click.option("--host", "hosts", multiple=True, metavar="G", help="Guideline of other components.")
 @day_option("Look at it on this day; today if not given.")
 @click.option("--max-age", type=click.IntRange(0), metavar="DAYS", help="Refuse older verdicts.")
 @click.option("--revoked", "revoked_file", type=_FILE, help="List of what counts no longer.")
@@ -47,6 +48,7 @@ def verify_command(
     keys: tuple[Path, ...],
     keys_too: tuple[Path, ...],
     reference: str | None,
+    hosts: tuple[str, ...],
     at: date,
     max_age: int | None,
     revoked_file: Path | None,
@@ -68,6 +70,7 @@ def verify_command(
         max_age=max_age,
         revocations=_revocations(revoked_file) if revoked_file else (),
         guideline=load_guideline(reference) if reference else None,
+        hosts=[load_guideline(host) for host in hosts],
     )
     said = sealed_of(files)[bundle.VERDICT_ENVELOPE].statement.predicate
     assert isinstance(said, VerdictPredicate)  # noqa: S101 - sealed_of saw to it

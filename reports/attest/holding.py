@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from reports.attest.envelope import Sealed
 from reports.attest.keys import Signer
-from reports.attest.statement import Statement, VerdictPredicate
+from reports.attest.statement import ResultPredicate, Statement, VerdictPredicate
 
 STATES = ("fails", "unknown", "holds", "note")  # the worst first
 CLOCKS_DIFFER = timedelta(minutes=5)  # what two honest clocks may be apart
@@ -100,6 +100,16 @@ def digests(files: Mapping[str, bytes], statements: Mapping[str, Statement]) -> 
         bad.add(file)
         lines.append(Line(state="fails", topic="digest", text=text))
     signed = {file for _, file in expected}
+    for name, statement in sorted(statements.items()):
+        about = statement.predicate
+        rests = (
+            {seen.name for seen in about.evidence}
+            if isinstance(about, ResultPredicate)
+            else about.rests_on
+        )
+        for file in sorted(rests & signed - set(statement.digests())):
+            text = f"{file}: {name} rests on it and has not signed it"
+            lines.append(Line(state="fails", topic="digest", text=text))
     for file in sorted(set(files) - signed):
         text = f"{file}: nobody signed it; it was added"
         lines.append(Line(state="fails", topic="digest", text=text))
@@ -112,10 +122,21 @@ def digests(files: Mapping[str, bytes], statements: Mapping[str, Statement]) -> 
     return lines
 
 
-def freshness(verdict: VerdictPredicate, at: date, max_age: int | None) -> list[Line]:
-    """Whether the certificate holds on the day *at*; *max_age* is in days."""
+def freshness(
+    verdict: VerdictPredicate, at: date, max_age: int | None, counts: date | None
+) -> list[Line]:
+    """Whether the certificate holds on the day *at*.
+
+    *max_age* is in days; *counts* is the last day on which the evidence counts, if there is one.
+    """
     start, end = date.fromisoformat(verdict.valid_from), date.fromisoformat(verdict.valid_until)
     lines = []
+    if start < date.fromisoformat(verdict.at):
+        text = f"valid from {start} is signed, but it was judged on {verdict.at} only"
+        lines.append(Line(state="fails", topic="freshness", text=text))
+    if counts is not None and end > counts:
+        text = f"valid until {end} is signed, but its evidence counts until {counts} only"
+        lines.append(Line(state="fails", topic="freshness", text=text))
     if at > end:
         text = f"expired: valid until {end}, {(at - end).days} days before {at}"
         lines.append(Line(state="fails", topic="freshness", text=text))
@@ -137,16 +158,21 @@ def times(
 ) -> list[Line]:
     """Whether what was signed had happened, and signing did not happen in the future."""
     lines = []
+    aware = [moment if moment.tzinfo else moment.replace(tzinfo=UTC) for moment in finished]
     for name, statement in statements.items():
-        signed = statement.predicate.signed.astimezone(UTC)
-        if signed > now + CLOCKS_DIFFER:
-            text = f"{name}: signed at {signed:%Y-%m-%d %H:%M}Z, which has not come yet"
+        signed = statement.predicate.signed
+        if signed - now > CLOCKS_DIFFER:
+            text = f"{name}: signed at {_told(signed)}, which has not come yet"
             lines.append(Line(state="fails", topic="plausibility", text=text))
-        late = [moment for moment in finished if moment > signed + CLOCKS_DIFFER]
+        late = [moment for moment in aware if moment - signed > CLOCKS_DIFFER]
         if late:
-            text = f"{name}: signed before its evidence was finished ({max(late):%Y-%m-%d %H:%M}Z)"
+            text = f"{name}: signed before its evidence was finished ({_told(max(late))})"
             lines.append(Line(state="fails", topic="plausibility", text=text))
     return lines
+
+
+def _told(moment: datetime) -> str:
+    return moment.isoformat(sep=" ", timespec="minutes")
 
 
 def revoked(

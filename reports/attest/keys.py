@@ -27,7 +27,9 @@ from reports.errors import BadReport
 
 NAMESPACE = "interop"  # what `namespaces=` of an allowed signer must hold, if it is there
 RSA_BITS = 2048  # anything shorter is refused
-KEY_TYPES = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384")
+KEY_TYPES = (
+    "ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
+)  # fmt: skip
 MOMENT = re.compile(r"(\d{8})(\d{4}(?:\d{2})?)?(Z?)")
 Public = Ed25519PublicKey | RSAPublicKey | EllipticCurvePublicKey
 
@@ -163,12 +165,12 @@ def _signer(
         raise BadReport(source, "key", "expected an ed25519, ECDSA or RSA key")
     if isinstance(key, RSAPublicKey) and key.key_size < RSA_BITS:
         raise BadReport(source, "key", f"RSA key of {key.key_size} bits; expected {RSA_BITS}")
-    line = key.public_bytes(
-        serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-    ).decode()
-    digest = hashlib.sha256(base64.b64decode(line.split()[1])).digest()
-    mark = "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
     try:
+        line = key.public_bytes(
+            serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+        ).decode()
+        digest = hashlib.sha256(base64.b64decode(line.split()[1])).digest()
+        mark = "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
         known = SSlibKey.from_crypto(key, keyid=mark)
     except ValueError as error:
         raise BadReport(source, "key", str(error)) from error

@@ -15,9 +15,9 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from reports.attest.holding import Line
-from reports.result import Result
+from reports.result import CheckRecord, Result
 
-SLACK = timedelta(seconds=2)
+SLACK = timedelta(seconds=2)  # differences are compared; a sum could leave the calendar
 TOPIC = "plausibility"
 
 
@@ -42,14 +42,17 @@ def plausible(result: Result, junit: bytes | None, log: bytes | None) -> list[Li
         lines.append(Line(state="note", topic=TOPIC, text=text))
     if not lines:
         span = (_moment(result.finished) - _moment(result.started)).total_seconds()
-        agrees = f"; agrees with {' and '.join(compared)}" if compared else ""
+        agrees = f"; agrees with {' and '.join(compared)}" if compared else "; no log is beside it"
         text = f"{len(result.checks)} checks within {span:.0f} s, in order{agrees}"
         lines.append(Line(state="holds", topic=TOPIC, text=text))
     return lines
 
 
 def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} is in no time zone")
+    return moment
 
 
 def _times(result: Result) -> Iterator[str]:
@@ -57,7 +60,7 @@ def _times(result: Result) -> Iterator[str]:
         start, end = _moment(result.started), _moment(result.finished)
         begun = [(check, _moment(check.started)) for check in result.checks]
         span = end - start
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         yield f"a time cannot be read: {error}"
         return
     if span < timedelta():
@@ -65,34 +68,43 @@ def _times(result: Result) -> Iterator[str]:
     for check, moment in begun:
         if check.seconds < 0:
             yield f"{check.id}: took {check.seconds} s"
-        elif moment.tzinfo is None or not start - SLACK <= moment <= end + SLACK:
+        elif start - moment > SLACK or moment - end > SLACK:
             yield f"{check.id}: began at {check.started}, outside the run"
-        elif check.seconds > (end - moment + SLACK).total_seconds():
+        elif check.seconds > (end - moment).total_seconds() + SLACK.total_seconds():
             yield f"{check.id}: took {check.seconds} s, longer than the run went on"
     for timing in result.timings:
-        if timing.seconds < 0 or timing.started + timing.seconds > (span + SLACK).total_seconds():
+        over = timing.started + timing.seconds - span.total_seconds()
+        if timing.seconds < 0 or over > SLACK.total_seconds():
             yield f"step {timing.step}: {timing.seconds} s do not fit into the run"
 
 
 def _log(result: Result, log: bytes) -> Iterator[str]:
-    """The log holds the same records, in the order in which they came."""
-    told = Counter((check.id, check.test, check.outcome) for check in result.checks)
-    logged: Counter[tuple[Any, ...]] = Counter()
+    """The log holds the same records, whole."""
+    records = []
     for number, line in enumerate(log.splitlines(), 1):
         try:
-            record = json.loads(line)
-            logged[record["id"], record["test"], record["outcome"]] += 1
-        except (ValueError, KeyError, TypeError, RecursionError):
+            records.append(CheckRecord.model_validate(json.loads(line)))
+        except (ValueError, RecursionError):
             yield f"checks.jsonl line {number} cannot be read"
             return
+    told, logged = (
+        Counter((check.id, check.test, check.outcome) for check in checks)
+        for checks in (result.checks, records)
+    )
     for key in (told - logged).keys() | (logged - told).keys():
         yield f"{key[0]} {key[2]}: {told[key]} times in the result, {logged[key]} in checks.jsonl"
+    if told == logged:
+        kept = Counter(record.model_dump_json() for record in records)
+        for check in result.checks:
+            kept[text := check.model_dump_json()] -= 1
+            if kept[text] < 0:
+                yield f"{check.id} {check.outcome}: checks.jsonl has another record of it"
 
 
 def _junit(result: Result, data: bytes) -> Iterator[str]:
     try:
         root = fromstring(data)
-    except (ParseError, DefusedXmlException, ValueError) as error:
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         yield f"junit.xml cannot be read: {error}"
         return
     cases = Counter((case.get("name", ""), _outcome(case)) for case in root.iter("testcase"))

@@ -12,16 +12,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 STATEMENT: Literal["https://in-toto.io/Statement/v1"] = "https://in-toto.io/Statement/v1"
 RESULT: Literal["urn:interop:attestation:result:1"] = "urn:interop:attestation:result:1"
 VERDICT: Literal["urn:interop:attestation:verdict:1"] = "urn:interop:attestation:verdict:1"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}$")]
+
+
+def _day(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+Day = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_day)]
 
 
 class Strict(BaseModel):
@@ -67,7 +84,7 @@ class ResultPredicate(Strict):
 
     evidence: list[Seen] = Field(min_length=1)
     tool: Tool
-    signed: datetime
+    signed: AwareDatetime
 
 
 class GuidelineUsed(Strict):
@@ -83,17 +100,35 @@ class VerdictPredicate(Strict):
     verdict: Literal["compliant", "not-compliant", "inconclusive"]
     level: int | None
     program: str
-    at: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    at: Day
     guideline: GuidelineUsed
     hosts: list[GuidelineUsed] = Field(default_factory=list)
     waivers: FileName | None = None
     known_failing: FileName | None = None
     strict: bool = False
     evidence: list[FileName] = Field(min_length=1)
-    valid_from: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
-    valid_until: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    valid_from: Day
+    valid_until: Day
     tool: Tool
-    signed: datetime
+    signed: AwareDatetime
+
+    @property
+    def rests_on(self) -> set[str]:
+        """The files of the bundle that it names."""
+        named = {self.guideline.file, *(host.file for host in self.hosts), *self.evidence}
+        return named | {name for name in (self.waivers, self.known_failing) if name}
+
+
+def _kind(value: Any) -> str:
+    """Which of the two a predicate is meant to be, so that what is wrong is said of that one."""
+    told = value if isinstance(value, Mapping) else {}
+    return "verdict" if isinstance(value, VerdictPredicate) or "verdict" in told else "result"
+
+
+Predicate = Annotated[
+    Annotated[ResultPredicate, Tag("result")] | Annotated[VerdictPredicate, Tag("verdict")],
+    Discriminator(_kind),
+]
 
 
 class Statement(Strict):
@@ -104,7 +139,7 @@ class Statement(Strict):
     predicateType: Literal[  # noqa: N815 - in-toto's name
         "urn:interop:attestation:result:1", "urn:interop:attestation:verdict:1"
     ]
-    predicate: ResultPredicate | VerdictPredicate
+    predicate: Predicate
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
