@@ -24,14 +24,14 @@ from guidelines.judge import judge
 from guidelines.model import Guideline
 from guidelines.requirements import choose_program
 from guidelines.results import load_results
-from guidelines.verdict import State, Verdict
+from guidelines.verdict import Verdict
 from guidelines.waivers import Waiver
 from harness.attest.bundle import is_bundle
 from harness.guideline_documents import guideline_documents
 from harness.outcome import program_for
 from harness.processors import by_all_processors, seldom_collected
 from harness.signed import bundle_digest, evidence_of, signed_part
-from harness.subjects import about_checks
+from harness.subjects import about_checks, speaks
 from reports.attest.keys import Signer
 from reports.compare.claims import Claim, claims
 from reports.read import digest, read_json, read_summary, result_of
@@ -150,18 +150,25 @@ def publish(
         BadDocument, BadReport: a result cannot be read, a bundle does not hold, or two results
             have the same run and platform.
     """
-    with seldom_collected():
-        return _publish(publication, paths, folder, progress)
+    memory = _memory(folder)
+    tree = Tree(folder)
+    try:
+        with seldom_collected():
+            return _publish(publication, paths, tree, memory, progress)
+    except BaseException:
+        if tree.written:  # the folder stays a site of ours, so that it can be tried again
+            _remember(tree, {**memory, "whole": "", "files": [*memory["files"], *tree.written]})
+        raise
 
 
 def _publish(
     publication: Publication,
     paths: Sequence[Path],
-    folder: Path,
+    tree: Tree,
+    memory: Mapping[str, Any],
     progress: Callable[[int, int], None],
 ) -> Published:
-    tree = Tree(folder)
-    memory = _memory(folder)
+    folder = tree.root
     before: Collection[str] = memory["files"]
     ordered = sorted(paths, key=lambda path: not is_bundle(path))
     keys = {path: publication.key(_digest(path)) for path in ordered}
@@ -217,14 +224,7 @@ def _publish(
     for at, text in build(site):
         tree.put(at, text)
     removed = tree.keep_only(before)
-    remembered = {
-        "schema": MEMORY_SCHEMA,
-        "whole": whole,
-        "results": results,
-        "files": sorted({*tree.written, *tree.same}),
-    }
-    tree.put(MEMORY, json.dumps(remembered, indent=0) + "\n")
-    os.utime(folder / MEMORY)
+    _remember(tree, {"whole": whole, "results": results, "files": [*tree.written, *tree.same]})
     return Published(
         results=len(summaries),
         read=len(fresh),
@@ -393,8 +393,7 @@ def _judged(
             at=ended or publication.day,
             waivers=publication.waivers,
         )
-        speaks = any(item.state is not State.MISSING for item in verdict.items)
-        if not speaks and not (ours and guideline.format == "interop"):
+        if not speaks(verdict) and not (ours and guideline.format == "interop"):
             continue
         whole = verdict.to_json()
         for source in whole["evidence"]:
@@ -446,6 +445,13 @@ def _digest(path: Path) -> str:
         return digest(file)
     parts = [f"{one.name} {digest(one)}" for one in sorted(file.glob("*.json"))]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _remember(tree: Tree, memory: Mapping[str, Any]) -> None:
+    """Write the site's memory, newer than all of its files."""
+    whole = {"schema": MEMORY_SCHEMA, **memory, "files": sorted({*memory["files"]})}
+    tree.put(MEMORY, json.dumps(whole, indent=0) + "\n")
+    os.utime(tree.root / MEMORY)
 
 
 def _memory(folder: Path) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from guidelines.judge import judge
 from guidelines.model import CapabilityStatus, Guideline
 from guidelines.requirements import choose_program, find_program
 from guidelines.results import load_results
-from guidelines.verdict import Verdict
+from guidelines.verdict import State, Verdict
 from guidelines.waivers import Waiver
 from harness.outcome import program_for
 from reports.compare.comparison import Standing
@@ -62,7 +62,7 @@ class Judging:
         return judge(self.guideline, [evidence], program=program, at=day, waivers=self.waivers)
 
     def _program(self, evidence: Evidence, features: frozenset[str], day: date) -> str:
-        if self.program is None and evidence.format == OWN:
+        if self.program is None and self.guideline.format == "interop":
             return program_for(self.guideline, features, None)
         return choose_program(self.guideline, self.program, day).id
 
@@ -150,9 +150,28 @@ def load_subjects(
         verdict = judging.verdict(evidence, frozenset(subject.features))
         if not evidence_texts:
             subject = replace(subject, records=tuple(map(_slim, subject.records)))
-        subject = judged(subject, verdict, judging.guideline)
+        if evidence.format == OWN or judging.program is not None or speaks(verdict):
+            subject = judged(subject, verdict, judging.guideline)
+            if evidence.format == OWN:
+                subject = replace(subject, told=_told(path, judging.guideline))
         found.append(subject if private is None else redacted(subject, private))
     return labelled(found)
+
+
+def speaks(verdict: Verdict) -> bool:
+    """Whether the evidence knows anything of what the guideline asks; else it is no judgement."""
+    silent = (State.MISSING, State.NOT_APPLICABLE)
+    return any(item.state not in silent for item in verdict.items)
+
+
+def _told(path: Path, guideline: Guideline) -> str:
+    """The verdict beside a result, if it was given by other words of the same guideline."""
+    file = (path if path.is_dir() else path.parent) / "verdict.json"
+    if not file.is_file():
+        return ""
+    stored = read_verdict(file)
+    by = (stored.model_extra or {}).get("guideline_digest", guideline.digest)
+    return stored.verdict if stored.guideline == guideline.id and by != guideline.digest else ""
 
 
 def redacted(subject: Subject, private: Private) -> Subject:

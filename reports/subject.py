@@ -95,6 +95,7 @@ class Subject:
         leaks: resources the run left behind.
         source: the file it came from, and ``digest`` the digest of its bytes.
         judgement: the verdict, if it was judged.
+        told: the verdict beside the result, if other words of the same guideline gave it.
     """
 
     label: str
@@ -124,6 +125,7 @@ class Subject:
     source: str = ""
     digest: str = ""
     judgement: Judgement | None = None
+    told: str = ""
 
     def again(self, *checks: str) -> str:
         """The command that does *checks* again; empty for a result that another tool made."""

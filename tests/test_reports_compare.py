@@ -258,6 +258,15 @@ def test_a_loss_of_any_kind_is_no_pass_any_more(before: str, after: str, kind: s
     assert (found.kind, found.before, found.after) == (kind, before, after)
 
 
+def test_what_a_run_of_chosen_checks_left_out_cannot_be_told() -> None:
+    then = subject("a", {"net-01": "passed", "net-04": "passed"})
+    now = subject("a", {"net-01": "failed", "net-04": "missing"}, complete=False)
+
+    found = {change.check: change.kind for change in changes([now], [then], {}).checks}
+
+    assert found == {"net-01": "regression", "net-04": "unknown"}
+
+
 def test_a_check_the_baseline_never_knew_is_no_regression() -> None:
     then = subject("a", {"net-01": "passed"})
     now = subject("a", {"net-01": "passed", "net-02": "failed"})
@@ -441,6 +450,23 @@ def test_overruled_objections_are_on_the_page() -> None:
 
     assert "Not comparable, compared anyway" in text
     assert "different suites of checks ran" in text
+
+
+def test_a_verdict_that_was_given_by_other_words_is_told() -> None:
+    held = subject("a", {"net-01": "failed"}, told="compliant")
+    text = "".join(pieces(compared(held, subject("b", {"net-01": "passed"}))))
+
+    assert "a: judged anew, not compliant; compliant by guideline" in text
+
+
+def test_what_differs_only_in_whom_it_applies_to_comes_last_and_folded() -> None:
+    one = subject("a", {"net-01": "passed", "disk-01": "passed"})
+    other = subject("b", {"net-01": "not-applicable", "disk-01": "failed"})
+    text = "".join(pieces(compared(one, other)))
+
+    assert text.index('id="t-storage"') < text.index('id="applies"')
+    assert "<summary>Addresses and names: 1</summary>" in text
+    assert 'id="t-addressing"' not in text
 
 
 def test_markdown_and_csv_take_hostile_words_as_words(hostile: Comparison) -> None:

@@ -335,6 +335,66 @@ def test_a_result_of_another_tool_is_a_platform_too(tmp_path: Path) -> None:
     assert (told["kind"], told["standing"]) == ("junit", "failed")
 
 
+def test_what_speaks_of_nothing_that_is_asked_is_not_judged(tmp_path: Path) -> None:
+    junit = tmp_path / "other.xml"
+    junit.write_text(
+        '<testsuite name="s"><testcase name="smoke"><failure/></testcase></testsuite>',
+        encoding="utf-8",
+    )
+    guideline = guideline_file(tmp_path)
+    words = guideline.read_text(encoding="utf-8")
+    named = words.replace(
+        "Data stay, level: 2", "Data stay, level: 2, when: {declares: [block-volume]}"
+    )
+    guideline.write_text(named, encoding="utf-8")
+
+    publish(publication([guideline]), [junit], tmp_path / "site")
+
+    assert index(tmp_path / "site")["platforms"][0]["standing"] == "not judged"
+
+
+def test_a_failure_after_the_last_full_run_is_told_beside_its_certificate(tmp_path: Path) -> None:
+    chosen = {"complete": False, "incomplete": "only selected checks ran"}
+    seen = [
+        result("one", "2026-11-10", net_10="passed", disk_03="passed"),
+        result("one", "2026-11-11", net_10="failed", **chosen),
+        result("two", "2026-11-10", net_10="passed", disk_03="passed"),
+        result("two", "2026-11-12", net_10="failed", **chosen),
+        result("two", "2026-11-13", net_10="passed", **chosen),
+    ]
+    site(tmp_path, seen)
+
+    folder = tmp_path / "site"
+    one, two = ((folder / f"platforms/{n}.html").read_text("utf-8") for n in ("one", "two"))
+    assert "Since its last run of all checks" in one
+    assert "runs/run-2026-11-11/one.html#net-10" in one
+    assert "Since its last run of all checks" not in two
+    assert (folder / "index.html").read_text("utf-8").count("1 failed since") == 1
+
+
+def test_what_is_required_and_did_not_run_is_named(tmp_path: Path) -> None:
+    site(tmp_path, [result("one", "2026-11-10", net_10="passed")])
+
+    text = (tmp_path / "site/platforms/one.html").read_text("utf-8")
+    assert "What did not pass" in text
+    assert '<a href="../checks/disk-03.html">disk-03</a>' in text
+    assert "1 of 2 passed, 1 missing" in (tmp_path / "site/index.html").read_text("utf-8")
+
+
+def test_a_publication_that_failed_can_be_tried_again(tmp_path: Path) -> None:
+    good = written(tmp_path / "results", [result("one", "2026-11-10", net_10="passed")])
+    (tmp_path / "bad.json").write_text("{}", encoding="utf-8")
+    made = publication([guideline_file(tmp_path)])
+    with pytest.raises(BadDocument):
+        publish(made, [*good, tmp_path / "bad.json"], tmp_path / "site")
+    other = written(tmp_path / "others", [result("two", "2026-11-10", net_10="passed")])
+
+    publish(made, other, tmp_path / "site")
+
+    assert (tmp_path / "site/platforms/two.html").is_file()
+    assert not list((tmp_path / "site").glob("runs/*/one.*"))
+
+
 def test_an_empty_site_has_words_for_it(tmp_path: Path) -> None:
     publish(publication([guideline_file(tmp_path)]), [], tmp_path / "site")
 

@@ -8,6 +8,8 @@
 * suite-unknown (not grave) a result made elsewhere does not say which checks ran
 * emulator      (not grave) some members are emulators and some are not
 * leaks         (not grave) the run left resources behind
+* anew          (not grave) the verdict here rests on other words of the guideline than the one
+                given with the result
 """
 
 from __future__ import annotations
@@ -81,6 +83,11 @@ def _caveats(subjects: Sequence[Subject]) -> list[Objection]:
         text = f"{_first(emulators)}: declared an emulator, the others are not"
         found.append(Objection(code="emulator", grave=False, text=text, members=emulators))
     for subject in subjects:
+        if subject.told and subject.judgement:
+            was, now = subject.told.replace("-", " "), subject.judgement.verdict.replace("-", " ")
+            text = f"{subject.label}: judged anew, {now}; {was} by guideline "
+            text += f"{subject.judgement.guideline} as it was when the run ended"
+            found.append(_about(subject, "anew", text, grave=False))
         if subject.leaks:
             text = f"{subject.label} left {len(subject.leaks)} resources behind"
             found.append(_about(subject, "leaks", text, grave=False))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from reports.compare.claims import STANDINGS
 from reports.compare.comparison import Comparison
@@ -27,9 +28,9 @@ def pieces(comparison: Comparison, title: str = "Comparison") -> Iterator[str]:
         labels=labels,
         wide=len(labels) > WIDE,
         summary=summary(comparison),
-        topics=_topics(comparison, differing=True),
+        differences=_differences(comparison),
         facts=_facts(comparison),
-        alike=_topics(comparison, differing=False),
+        alike=[(p.title, p.rows) for p in _parts(comparison, lambda row: not row.differs)],
         groups=groups,
         shared=shared,
         some=some,
@@ -41,13 +42,42 @@ def pieces(comparison: Comparison, title: str = "Comparison") -> Iterator[str]:
     return iter(stream)
 
 
-def _topics(comparison: Comparison, *, differing: bool) -> list[tuple[str, str, list[Row]]]:
-    """Rows by topic, in the order in which differences hurt."""
-    found = [
-        (key, words, [r for r in comparison.rows if r.topic == key and r.differs == differing])
-        for key, words in TOPICS.items()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The rows of one topic that are shown together; ``folded`` until a reader asks."""
+
+    topic: str
+    title: str
+    rows: list[Row]
+    folded: bool = False
+
+
+def _differences(comparison: Comparison) -> list[Part]:
+    """What differs by topic; last, and folded, where it differs only in whom it applies to."""
+    return [
+        *_parts(comparison, lambda row: row.differs and _weighs(row)),
+        *_parts(comparison, lambda row: row.differs and not _weighs(row), folded=True),
     ]
-    return [(key, words, rows) for key, words, rows in found if rows]
+
+
+def _weighs(row: Row) -> bool:
+    """Whether those to whom the check applies do not all come to the same."""
+    return len({cell.state for cell in row.cells} - {"not-applicable"}) > 1
+
+
+def _parts(
+    comparison: Comparison, shown: Callable[[Row], bool], *, folded: bool = False
+) -> list[Part]:
+    """Rows by topic, in the order in which differences hurt."""
+    by_topic: dict[str, list[Row]] = {key: [] for key in TOPICS}
+    for row in comparison.rows:
+        if shown(row):
+            by_topic[row.topic].append(row)
+    return [
+        Part(topic=key, title=TOPICS[key], rows=rows, folded=folded)
+        for key, rows in by_topic.items()
+        if rows
+    ]
 
 
 def _facts(comparison: Comparison) -> list[tuple[str, str, list[FactRow]]]:

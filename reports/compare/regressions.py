@@ -21,8 +21,9 @@ class Change:
 
     Args:
         kind: ``regression`` is passed before and now failed, skipped, missing, waived or said not
-            to apply: a total that shrinks is a loss; ``unknown`` is passed before and now blocked;
-            ``improvement`` is passed only now; anything else is a ``change``.
+            to apply: a total that shrinks is a loss; ``unknown`` is passed before and now blocked,
+            or missing from a run that did not cover everything; ``improvement`` is passed only
+            now; anything else is a ``change``.
         member, baseline: labels of the two results.
         check, title, topic: what it is about.
         before, after: the states; a check that the baseline never knew is no change.
@@ -114,10 +115,11 @@ def changes(
     )
 
 
-def kind_of(before: StateWord, after: StateWord) -> Kind:
-    """What a change from one state to another is called."""
+def kind_of(before: StateWord, after: StateWord, *, complete: bool = True) -> Kind:
+    """What a change from one state to another is called; *complete* if the run now is."""
     if before == "passed":
-        return "unknown" if after == "blocked" else "regression"
+        untold = after == "blocked" or (after == "missing" and not complete)
+        return "unknown" if untold else "regression"
     return "improvement" if after == "passed" else "change"
 
 
@@ -140,7 +142,7 @@ def _change(
     records = (*subject.records, *baseline.records)
     title = about.title if about else ""
     return Change(
-        kind=kind_of(before.state, after.state),
+        kind=kind_of(before.state, after.state, complete=subject.complete),
         member=subject.label,
         baseline=baseline.label,
         check=id_,

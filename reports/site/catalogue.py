@@ -50,6 +50,8 @@ def files(site: Site) -> Iterator[Page]:
             "suite": summary.suite,
             "workload": summary.workload,
             "complete": summary.complete,
+            "emulator": summary.emulator,
+            "leaks": len(summary.leaks),
             "guideline": main.id if main else "",
             "components": components_of(summary, main) if main else None,
             "checks": {id_: state_of(summary, id_, main, wanted) for id_ in site.checks},

@@ -161,7 +161,7 @@ def history(runs: Sequence[tuple[str, Mapping[str, int]]], label: str) -> str:
         return ""
     used = [state for state in STATES if any(row["s"] == state for row in rows)]
     colour = {"domain": used, "range": [f"var(--s-{state})" for state in used]}
-    told = "split(datum.value, ' ')[1]"
+    told = "slice(datum.value, 5)"
     step = min(60, max(10, 560 // len(runs)))
     axis = {"labelExpr": told, "labelAngle": -40, "labelOverlap": True, "ticks": False}
     return draw(

@@ -11,6 +11,7 @@ from reports.matrix import MEASURED
 from reports.site import charts
 from reports.site.history import Platform, together
 from reports.site.render import drawn
+from reports.site.since import failed_later
 from reports.site.states import joint
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ WORDS: dict[str, Any] = {
 
 def pages(site: Site) -> Iterator[Page]:
     """The front page."""
-    rows = [(platform, site.standings[platform.name]) for platform in site.platforms]
+    rows = [(p, site.standings[p.name], len(failed_later(p))) for p in site.platforms]
     rows.sort(key=lambda row: STANDINGS.index(row[1].word))
     number = len(rows)
     changes = together([c for found in site.changes.values() for c in found])
@@ -73,10 +74,10 @@ def pages(site: Site) -> Iterator[Page]:
         main=site.main,
         day=site.day,
         rows=rows,
-        certified=sum(s.certificate.state == "valid" for _, s in rows),
+        certified=sum(s.certificate.state == "valid" for _, s, _ in rows),
         newest=max((p.latest.day for p in site.platforms), default=""),
         results=len(site.summaries),
-        words=[word for word in STANDINGS if any(s.word == word for _, s in rows)],
+        words=[word for word in STANDINGS if any(s.word == word for _, s, _ in rows)],
         kinds=sorted({p.latest.kind for p in site.platforms}),
         changes=changes[:SHOWN],
         worst=_worst(site) if number > 1 else [],

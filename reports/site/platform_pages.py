@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from reports.compare.debt import flat
 from reports.site import charts
+from reports.site.documents import Summary
 from reports.site.history import Platform, together
 from reports.site.render import drawn, dumped, page, states
-from reports.site.since import broken, moments
+from reports.site.since import broken, failed_later, moments
 
 if TYPE_CHECKING:
     from reports.site.build import Page, Site
@@ -34,10 +35,12 @@ def _page(site: Site, platform: Platform, path: str) -> str:
     changes = site.changes[platform.name]
     worse = Counter(c.summary.id for c in changes if c.sort == "worse")
     better = Counter(c.summary.id for c in changes if c.sort == "better")
+    other = Counter(c.summary.id for c in changes if c.sort == "other" and not c.fact)
     judged = [(r, j) for r in platform.results if not r.partial and (j := r.by(main))][-COLUMNS:]
-    columns = [(r.day, states(j.counts)) for r, j in judged]
+    days = Counter(r.day for r, _ in judged)
+    columns = [(_moment(r, alone=days[r.day] == 1), states(j.counts)) for r, j in judged]
     name = platform.name
-    bad = broken(platform)
+    bad = broken(platform, main)
     return site.render(
         "platform",
         path,
@@ -47,6 +50,7 @@ def _page(site: Site, platform: Platform, path: str) -> str:
         main=site.main,
         guidelines=site.guidelines,
         bad=bad,
+        later=failed_later(platform),
         again=platform.current.again(*(one.check for one in bad)) if bad else "",
         titles=site.checks,
         moments=moments(bad),
@@ -60,6 +64,7 @@ def _page(site: Site, platform: Platform, path: str) -> str:
                 "counts": Counter(seen.outcome for seen in run.checks.values()),
                 "worse": worse[run.id],
                 "better": better[run.id],
+                "other": other[run.id],
             }
             for run in runs
         ],
@@ -70,6 +75,11 @@ def _page(site: Site, platform: Platform, path: str) -> str:
             charts.timeline(platform.current.timings, f"Steps of provisioning on {name}")
         ),
     )
+
+
+def _moment(run: Summary, *, alone: bool) -> str:
+    """The day of a run; with its time if another run ended on that day."""
+    return run.day if alone else f"{run.day[5:]} {run.finished[11:16]}"
 
 
 def _debt(site: Site, platform: Platform) -> list[tuple[str, str, list[str]]]:

@@ -40,6 +40,7 @@ def pages(site: Site) -> Iterator[Page]:
             site.render("runs", path, runs=sheet, number=number, pages=len(sheets), **shared),
         )
     for name, many in newest:
+        differ, applies = _differ(many)
         path = f"runs/{slug(name)}/index.html"
         yield (
             path,
@@ -51,7 +52,8 @@ def pages(site: Site) -> Iterator[Page]:
                 many=many,
                 main=site.main,
                 rows=[(summary, took(summary)) for summary in many],
-                differ=list(_differ(many)) if len(many) > 1 else [],
+                differ=differ[:DIFFER],
+                applies=applies[:DIFFER],
             ),
         )
 
@@ -141,17 +143,22 @@ def took(summary: Summary) -> str:
     return f"{seconds / 60:.1f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-def _differ(many: Sequence[Summary]) -> Iterator[tuple[str, str, list[str]]]:
-    """Checks of one run that did not end alike, with the outcome on each platform."""
+Differing = tuple[str, str, list[str]]
+
+
+def _differ(many: Sequence[Summary]) -> tuple[list[Differing], list[Differing]]:
+    """Checks of one run that did not end alike, with the outcome on each platform.
+
+    Those apart that differ only in whom they apply to.
+    """
     ids = sorted({id_ for summary in many for id_ in summary.checks}, key=check_order)
-    rows = [
-        (id_, [s.checks[id_].outcome if id_ in s.checks else "missing" for s in many[:12]])
-        for id_ in ids
-    ]
-    rows.sort(key=lambda row: not set(BAD) & set(row[1]))  # before what merely does not apply
-    shown = 0
-    for id_, cells in rows:
-        if len(set(cells)) > 1 and shown < DIFFER:
-            shown += 1
+    weighty: list[Differing] = []
+    applies: list[Differing] = []
+    for id_ in ids:
+        cells = [s.checks[id_].outcome if id_ in s.checks else "missing" for s in many[:12]]
+        if len({*cells}) > 1:
             title = next((s.titles[id_] for s in many if s.titles.get(id_)), "")
-            yield id_, title, cells
+            weighs = len({*cells} - {"not-applicable", "missing"}) > 1 or {*cells} & {*BAD[:2]}
+            (weighty if weighs else applies).append((id_, title, cells))
+    weighty.sort(key=lambda row: "failed" not in row[2])
+    return weighty, applies

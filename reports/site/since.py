@@ -37,23 +37,51 @@ class Moment:
     news: tuple[tuple[str, str, str], ...]
 
 
-def broken(platform: Platform) -> list[Broken]:
-    """Checks of the newest full run that did not pass, what failed first."""
+def broken(platform: Platform, guideline: str = "") -> list[Broken]:
+    """Checks of the newest full run that did not pass, what failed first.
+
+    One that *guideline* requires and that the run does not know is among them, as ``missing``.
+    """
     found = []
-    for id_, seen in platform.current.checks.items():
+    judged = platform.current.by(guideline)
+    states = judged.states if judged else {}
+    absent = {
+        id_: Seen(outcome="missing", reason="it did not run")
+        for id_, state in states.items()
+        if state == "missing" and id_ not in platform.current.checks
+    }
+    until = platform.results[: platform.results.index(platform.current) + 1]
+    for id_, seen in {**platform.current.checks, **absent}.items():
         if seen.outcome not in BAD:
             continue
         first, last = platform.current, None
-        until = platform.results[: platform.results.index(platform.current) + 1]
         for result in reversed(until):
             old = result.checks.get(id_)
             if old is not None and old.outcome not in BAD:
                 last = result
                 break
-            first = result if old is not None else first
+            if old is not None or (id_ in absent and result.complete):
+                first = result
         found.append(Broken(check=id_, seen=seen, first=first, last=last))
     found.sort(key=lambda one: (one.seen.outcome != "failed", check_order(one.check)))
     return found
+
+
+def failed_later(platform: Platform) -> list[tuple[str, Summary]]:
+    """Checks that failed after the newest full run and did not pass since, and who saw it last.
+
+    Runs of chosen checks do not count for a certificate, but nobody should read over them.
+    """
+    found: dict[str, Summary] = {}
+    full = platform.current
+    known = {id_ for id_, seen in full.checks.items() if seen.outcome == "failed"}
+    for result in platform.results[platform.results.index(full) + 1 :]:
+        for id_, seen in result.checks.items():
+            if seen.outcome == "failed" and id_ not in known:
+                found[id_] = result
+            elif seen.outcome == "passed":
+                found.pop(id_, None)
+    return sorted(found.items(), key=lambda item: check_order(item[0]))
 
 
 def moments(many: list[Broken]) -> list[Moment]:

@@ -83,14 +83,14 @@ const scoreOf = (platforms, ids) => {
 const told = ({ number, points }, all) => { const made = node("span"); made.append(node("b", `${Math.floor(points / 10)} %`), node("span", `${number} of ${all}`, "sub")); return [made]; };
 const score = (platforms, names) => {
   const table = document.getElementById("s-table"), part = document.getElementById("c-score");
-  const held = catalogue.components.map(([key, title, ids]) => ({ title, ids, by: platforms.filter(platform => platform.components === null || platform.components.includes(key)).length }));
+  const held = catalogue.components.map(([key, title, ids]) => { const asked = platforms.map(platform => platform.components === null || platform.components.includes(key)); return { title, ids, asked, by: asked.filter(Boolean).length }; });
   part.hidden = platforms.length < 2 || !held.length;
   if (part.hidden) return;
   const shared = held.filter(one => one.by === platforms.length), all = [...new Set(shared.flatMap(one => one.ids))];
   header(table, "Component", ["On all of them", ...names, "What costs the points"]);
   const body = node("tbody");
-  const rows = [["Everything that all of them are asked for", all, ""], ...held.filter(one => one.by).map(one => [one.title, one.ids, one.by < platforms.length ? "not asked of all" : ""])];
-  for (const [title, ids, note] of rows) {
+  const rows = [["Everything that all of them are asked for", all, "", platforms.map(() => true)], ...held.filter(one => one.by).map(one => [one.title, one.ids, one.by < platforms.length ? "not asked of all" : "", one.asked])];
+  for (const [title, ids, note, asked] of rows) {
     const found = scoreOf(platforms, ids), row = node("tr"), head = node("th", title);
     if (!found.all) continue;
     head.scope = "row"; if (note) head.append(node("span", note, "sub")); row.append(head);
@@ -98,7 +98,7 @@ const score = (platforms, names) => {
     found.lost.forEach((id, at) => { if (at < 12) { const link = node("a", id); link.href = `checks/${catalogue.checks[id]?.slug ?? id}.html`; cost.append(at ? ", " : "", link); } });
     if (found.lost.length > 12) cost.append(` and ${found.lost.length - 12} more`);
     if (!found.lost.length) cost.append(node("span", "nothing", "dim"));
-    cells(row, [told(found.joint, found.all)], ["On all of them"]); merged(row, found.members.map(one => told(one, found.all)), names); cells(row, [[cost]], ["Lost by"]);
+    cells(row, [told(found.joint, found.all)], ["On all of them"]); merged(row, found.members.map((one, at) => asked[at] || one.number ? told(one, found.all) : [node("span", "not asked", "dim")]), names); cells(row, [[cost]], ["Lost by"]);
     body.append(row);
   }
   table.append(body);
@@ -124,10 +124,15 @@ const debt = (platforms, names) => {
   part.hidden = platforms.length < 2 || !rows.length; table.append(body);
 };
 const guard = platforms => {
-  const lines = [], distinct = key => new Set(platforms.map(platform => platform[key])).size;
-  if (distinct("suite") > 1) lines.push("These platforms were checked by different versions of the suites: a difference may come from the checks.");
-  if (distinct("workload") > 1) lines.push("Different workloads stood on these platforms.");
+  const lines = [];
+  const elsewhere = platforms.filter(platform => !platform.suite).map(platform => platform.name), known = platforms.filter(platform => platform.suite);
+  if (elsewhere.length) lines.push(`${elsewhere.join(", ")}: made elsewhere, so which checks ran cannot be shown.`);
+  if (new Set(known.map(platform => platform.suite)).size > 1) lines.push("These platforms were checked by different versions of the suites: a difference may come from the checks.");
+  if (new Set(known.map(platform => platform.workload)).size > 1) lines.push("Different workloads stood on these platforms.");
   for (const platform of platforms) if (!platform.complete) lines.push(`The run on ${platform.name} did not finish: what is missing there says nothing.`);
+  const emulators = platforms.filter(platform => platform.emulator).map(platform => platform.name);
+  if (emulators.length && emulators.length < platforms.length) lines.push(`${emulators.join(", ")}: declared an emulator, the others are not.`);
+  for (const platform of platforms) if (platform.leaks) lines.push(`The run on ${platform.name} left ${platform.leaks} resources behind.`);
   document.getElementById("guards").replaceChildren(...lines.map(line => node("p", line, "note")));
 };
 const load = () => {
