@@ -24,7 +24,7 @@ from guidelines.judge import judge
 from guidelines.model import Guideline
 from guidelines.requirements import choose_program
 from guidelines.results import load_results
-from guidelines.verdict import Verdict
+from guidelines.verdict import State, Verdict
 from guidelines.waivers import Waiver
 from harness.attest.bundle import is_bundle
 from harness.guideline_documents import guideline_documents
@@ -431,6 +431,11 @@ def _short(guideline: Guideline, verdict: Verdict, ended: date | None) -> dict[s
         "held_back_by": list(verdict.held_back_by),
         "counts": verdict.counts.to_json(),
         "states": {item.id: item.state.value for item in verdict.items},
+        "because": {
+            item.id: (item.state.value, shortened(item.reason))
+            for item in (*verdict.advised_items, *verdict.flagged_items, *verdict.items)
+            if item.state in (State.FAILED, State.BLOCKED, State.SKIPPED)
+        },
         "capabilities": [capability.to_json() for capability in verdict.capabilities],
         "holds_until": until,
     }

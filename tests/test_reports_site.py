@@ -381,6 +381,27 @@ def test_what_is_required_and_did_not_run_is_named(tmp_path: Path) -> None:
     assert "1 of 2 passed, 1 missing" in (tmp_path / "site/index.html").read_text("utf-8")
 
 
+def test_what_the_guideline_takes_for_failed_is_told_though_the_run_passed_it(
+    tmp_path: Path,
+) -> None:
+    guideline = guideline_file(tmp_path)
+    words = guideline.read_text(encoding="utf-8")
+    expects = "{title: Data stay, level: 2, expects: [{fact: source, equals: static}]}"
+    guideline.write_text(words.replace("{title: Data stay, level: 2}", expects), "utf-8")
+    paths = written(
+        tmp_path / "results", [result("one", "2026-11-10", net_10="passed", disk_03="passed")]
+    )
+
+    publish(publication([guideline]), paths, tmp_path / "site")
+
+    folder = tmp_path / "site"
+    platform = (folder / "platforms/one.html").read_text("utf-8")
+    assert "What did not pass" in platform
+    assert "static" in platform
+    for path in ("checks/disk-03.html", "runs/run-2026-11-10/one.html"):
+        assert "failed by g1: " in (folder / path).read_text("utf-8")
+
+
 def test_a_publication_that_failed_can_be_tried_again(tmp_path: Path) -> None:
     good = written(tmp_path / "results", [result("one", "2026-11-10", net_10="passed")])
     (tmp_path / "bad.json").write_text("{}", encoding="utf-8")

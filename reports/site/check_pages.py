@@ -65,7 +65,8 @@ def index(site: Site) -> str:
 
 def _page(site: Site, id_: str, path: str, changes: Sequence[Change]) -> str:
     about = next((g.checks[id_] for g in site.guidelines if id_ in g.checks), CheckPart())
-    rows = [row for p in site.platforms if (row := _row(p, id_)) is not None]
+    main = site.main.id if site.main else ""
+    rows = [row for p in site.platforms if (row := _row(p, id_, main)) is not None]
     seconds = sorted(row["seconds"] for row in rows)
     sources = {
         source
@@ -87,6 +88,7 @@ def _page(site: Site, id_: str, path: str, changes: Sequence[Change]) -> str:
         sources=sorted(sources),
         seconds=f"{seconds[0]:.1f} to {seconds[-1]:.1f} s" if seconds else "",
         rows=rows,
+        main=main,
         outcomes=sorted({row["outcome"] for row in rows}),
         facts=_facts(site, id_),
         charts=list(_charts(site, id_)),
@@ -100,17 +102,20 @@ def _where(capabilities: dict[str, Any], check: str) -> str:
     return "; ".join(f"{c.status or 'in'}: {c.title or 'a capability'}" for c in held)
 
 
-def _row(platform: Platform, check: str) -> dict[str, Any] | None:
+def _row(platform: Platform, check: str, guideline: str) -> dict[str, Any] | None:
     """One platform's newest outcome, with those before it."""
     seen = [(r, r.checks[check]) for r in platform.results[-40:] if check in r.checks]
     if not seen:
         return None
     summary, newest = seen[-1]
+    judged = summary.by(guideline)
+    because = judged.because.get(check) if judged else None
     return {
         "platform": platform,
         "summary": summary,
         "outcome": newest.outcome,
         "reason": newest.reason if newest.outcome != "passed" else "",
+        "judged": because if because and because[0] != newest.outcome else None,
         "seconds": newest.seconds,
         "before": [(r.day, s.outcome, page(r)) for r, s in seen[-BEFORE - 1 : -1]],
     }

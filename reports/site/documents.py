@@ -46,7 +46,11 @@ class Shown:
 
 
 class Judged(Strict):
-    """What one guideline says of one result on the day the run ended."""
+    """What one guideline says of one result on the day the run ended.
+
+    ``because`` has state and reason of each check, required or not, that it takes for failed,
+    blocked or skipped; the run may have seen it otherwise.
+    """
 
     guideline: str
     program: str
@@ -56,6 +60,7 @@ class Judged(Strict):
     held_back_by: list[str] = Field(default_factory=list)
     counts: dict[str, int] = Field(default_factory=dict)
     states: dict[str, str] = Field(default_factory=dict)
+    because: dict[str, tuple[str, str]] = Field(default_factory=dict)
     capabilities: list[dict[str, Any]] = Field(default_factory=list)
     holds_until: str | None = None
 

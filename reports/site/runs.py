@@ -79,6 +79,11 @@ def result_pages(
     name = stem.rsplit("/", 1)[1]
     titles = {id_: part.title for g in reversed(guidelines) for id_, part in g.checks.items()}
     reasons = {r.id: r.reason for r in result.checks if r.reason} if result else {}
+    reasons = {id_: why for id_, why in reasons.items() if summary.checks[id_].outcome != "passed"}
+    for judged in summary.judged:
+        for id_, (state, reason) in judged.because.items():
+            if id_ in summary.checks and summary.checks[id_].outcome != state:
+                reasons[id_] = f"{state} by {judged.guideline}: {reason}"
     chapters = [
         (words, [_row(summary, id_, titles, reasons) for id_ in ids])
         for words, ids in by_chapter(sorted(summary.checks, key=check_order))
@@ -127,8 +132,9 @@ def result_pages(
 def _row(
     summary: Summary, id_: str, titles: dict[str, str], reasons: dict[str, str]
 ) -> tuple[str, Seen, str, str]:
-    title = titles.get(id_) or summary.titles.get(id_, "")
-    return id_, summary.checks[id_], title, reasons.get(id_) or summary.checks[id_].reason
+    title, seen = titles.get(id_) or summary.titles.get(id_, ""), summary.checks[id_]
+    reason = reasons.get(id_) or (seen.reason if seen.outcome != "passed" else "")
+    return id_, seen, title, reason
 
 
 def took(summary: Summary) -> str:

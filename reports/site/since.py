@@ -9,6 +9,7 @@ from typing import Any
 from reports.matrix import IDENTITY, check_order, show
 from reports.site.documents import Seen, Summary
 from reports.site.history import BAD, Platform
+from reports.site.states import came_to
 
 MOST = 12  # things that were new
 VALUE = 120  # characters of one of them
@@ -40,28 +41,22 @@ class Moment:
 def broken(platform: Platform, guideline: str = "") -> list[Broken]:
     """Checks of the newest full run that did not pass, what failed first.
 
-    One that *guideline* requires and that the run does not know is among them, as ``missing``.
+    Those that *guideline* takes for failed, or requires and misses, are among them.
     """
     found = []
     judged = platform.current.by(guideline)
-    states = judged.states if judged else {}
-    absent = {
-        id_: Seen(outcome="missing", reason="it did not run")
-        for id_, state in states.items()
-        if state == "missing" and id_ not in platform.current.checks
-    }
     until = platform.results[: platform.results.index(platform.current) + 1]
-    for id_, seen in {**platform.current.checks, **absent}.items():
-        if seen.outcome not in BAD:
+    for id_ in dict.fromkeys((*platform.current.checks, *(judged.states if judged else ()))):
+        seen = came_to(platform.current, id_, guideline)
+        if seen is None or seen.outcome not in BAD:
             continue
         first, last = platform.current, None
         for result in reversed(until):
-            old = result.checks.get(id_)
+            old = came_to(result, id_, guideline)
             if old is not None and old.outcome not in BAD:
                 last = result
                 break
-            if old is not None or (id_ in absent and result.complete):
-                first = result
+            first = result if old is not None else first
         found.append(Broken(check=id_, seen=seen, first=first, last=last))
     found.sort(key=lambda one: (one.seen.outcome != "failed", check_order(one.check)))
     return found

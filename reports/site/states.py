@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from reports.compare.score import Score, score
 from reports.compare.table import STATES, Cell, Row
-from reports.site.documents import GuidelineDocument, Summary
+from reports.site.documents import GuidelineDocument, Seen, Summary
 from reports.subject import Subject
 
 
@@ -30,6 +30,8 @@ def state_of(
     """State and reason; *wanted* is what ``asked`` says of this result."""
     seen = summary.checks.get(check)
     judged = summary.by(guideline.id) if guideline else None
+    if judged and check in judged.because:
+        return judged.because[check]
     state = judged.states.get(check, "") if judged else ""
     if state:
         reason = seen.reason if seen else "it did not run"
@@ -39,6 +41,20 @@ def state_of(
     if judged is None or check in wanted:
         return "missing", "it did not run"
     return "not-applicable", f"{judged.program} does not ask for it"
+
+
+def came_to(summary: Summary, check: str, guideline: str) -> Seen | None:
+    """What a check came to as *guideline* takes it, else as the run saw it.
+
+    One that is required and that a run of all checks does not know is ``missing``.
+    """
+    judged, seen = summary.by(guideline), summary.checks.get(check)
+    if judged and check in judged.because:
+        state, reason = judged.because[check]
+        return Seen(outcome=state, reason=reason, seconds=seen.seconds if seen else 0.0)
+    if judged and seen is None and summary.complete and judged.states.get(check) == "missing":
+        return Seen(outcome="missing", reason="it did not run")
+    return seen
 
 
 def components_of(summary: Summary, guideline: GuidelineDocument) -> list[str] | None:
