@@ -73,6 +73,35 @@ def test_the_steps_for_github_end_as_promised(tmp_path: Path) -> None:
     assert "net-09" in {found["ruleId"] for found in sarif["runs"][0]["results"]}
 
 
+def test_what_cannot_start_ends_with_2_on_both(tmp_path: Path) -> None:
+    (tmp_path / "platforms.yaml").write_text("platforms: {}\n")
+    run, *_ = (s for s in GITHUB["jobs"]["interop"]["steps"] if s.get("id") == "run")
+    script = "\n".join(line for line in GITLAB["script"] if "pip install" not in line)
+
+    started = shell(tmp_path, run, {})
+    ended = shell(tmp_path, {"run": script}, {})
+
+    assert (tmp_path / "output").read_text() == "code=2\n"  # no folder: the gate comes next
+    assert ended.returncode == 2
+    assert "Traceback" not in started.stderr + ended.stderr
+
+
+def test_gitlabs_script_ends_as_promised_and_keeps_a_baseline(tmp_path: Path) -> None:
+    entry = {"kind": "fake", "emulator": True}
+    (tmp_path / "platforms.yaml").write_text(json.dumps({"platforms": {"cloud": entry}}))
+    (tmp_path / "waivers.yaml").write_text("[]\n")
+    branch = "CI_COMMIT_BRANCH=main CI_DEFAULT_BRANCH=main"
+    lines = [f"export {branch}", *(s for s in GITLAB["script"] if "pip install" not in s)]
+
+    first = shell(tmp_path, {"run": "\n".join(lines)}, {})
+
+    assert first.returncode == 3  # one check alone tells no verdict
+    assert 'name="net-09"' in (tmp_path / "junit.xml").read_text()
+    assert (tmp_path / "baseline" / "cloud" / "result.json").is_file()
+    assert not (tmp_path / "baseline" / "key").exists()
+    assert (next((tmp_path / "results").iterdir()) / "key").is_file()  # what is left out
+
+
 def shell(place: Path, step: dict[str, Any], told: dict[str, str]) -> Any:
     """Run a step as the runner does, with one check instead of all."""
     text = re.sub(r"\$\{\{ steps\.run\.outputs\.(\w+) \}\}", lambda m: told[m[1]], step["run"])
