@@ -275,7 +275,9 @@ def _pages(publication: Publication, path: Path, key: str) -> list[Page]:
     """One result's pages; the last is its summary, cheaper to send as text than as objects."""
     signed, archive = None, b""
     if is_bundle(path):
-        signed, archive = signed_part(path, publication.trusted, publication.guidelines)
+        signed, archive = signed_part(
+            path, publication.trusted, publication.guidelines, publication.private
+        )
         path = evidence_of(path)
     summary, result, verdicts = prepare(publication, path, key)
     summary = summary.model_copy(update={"signed": signed})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
+import json
 import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +18,8 @@ from harness.attest.rejudge import sealed_of
 from harness.attest.verify import verify
 from reports.attest.keys import Signer, unique
 from reports.attest.statement import VerdictPredicate
+from reports.read import parse_object
+from reports.redact import Private, Redaction, redaction
 from reports.site.documents import SignedPart, SignerPart
 
 
@@ -40,9 +44,12 @@ def evidence_of(folder: Path) -> Path:
 
 
 def signed_part(
-    folder: Path, trusted: Sequence[Signer], guidelines: Sequence[Guideline]
+    folder: Path, trusted: Sequence[Signer], guidelines: Sequence[Guideline], private: Private
 ) -> tuple[SignedPart, bytes]:
     """What the site tells of a bundle, and the bundle as one compressed archive.
+
+    A bundle cannot be redacted: what was signed would be another. One that holds something that
+    is not to be published is looked at and kept back; its archive is empty.
 
     Raises:
         BadDocument: the bundle does not hold; what was tampered with is not published.
@@ -56,6 +63,8 @@ def signed_part(
     wrong = next((line for line in lines if line.state == "fails"), None)
     if wrong is not None:
         raise BadDocument(str(folder), wrong.topic, f"{wrong.text}; not published")
+    taken = _taken(files, said, private)
+    kept_back = not all(_may_be_published(name, data, taken) for name, data in files.items())
     part = SignedPart(
         signers=_signers(files, trusted),
         verdict=said.verdict,
@@ -65,8 +74,31 @@ def signed_part(
         valid_from=said.valid_from,
         valid_until=said.valid_until,
         lines=[(x.state, x.topic, x.text) for x in lines if x.topic != "signature"],
+        kept_back=kept_back,
     )
-    return part, _archive(files)
+    clean = SignedPart.model_validate(taken.value(part.model_dump()))
+    return clean, b"" if kept_back else _archive(files)
+
+
+def _taken(files: Mapping[str, bytes], said: VerdictPredicate, private: Private) -> Redaction:
+    """What is taken out of the evidence, which knows best what is private of it."""
+    data = files[said.evidence[0]]
+    own = len(said.evidence) == 1 and data.lstrip().startswith(b"{")
+    return redaction(parse_object(data, said.evidence[0]) if own else {}, private)
+
+
+def _may_be_published(name: str, data: bytes, taken: Redaction) -> bool:
+    """Whether nothing of a bundle's file would be taken out, its statement's text included."""
+    text = data.decode("utf-8", "replace")
+    if name in bundle.ENVELOPES:
+        text = base64.b64decode(json.loads(text)["payload"]).decode("utf-8", "replace")
+    if name.endswith(".jsonl"):
+        lines = [parse_object(line.encode(), name) for line in text.split("\n") if line]
+        return all(taken.value(line, ("checks",)) == line for line in lines)
+    if text.lstrip().startswith("{"):
+        document = parse_object(text.encode(), name)
+        return bool(taken.value(document) == document)
+    return taken.text(text) == text
 
 
 def _said(files: Mapping[str, bytes]) -> VerdictPredicate:

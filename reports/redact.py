@@ -3,13 +3,13 @@
 Three sources say what that is. Built-in kinds: keys, tokens and passwords by their form, and the
 addresses of management controllers. Marks in the document: the keys ``platform.declared.private``
 names. Rules of the publisher: values, keys and networks. A value that is found once is taken out
-wherever it stands, also quoted for a URL or in base64; equal values get equal stand-ins within one
-document, so that agreement can still be seen.
+wherever it stands, also quoted for a URL, JSON or HTML, in hexadecimal, as a part of base64, and
+an address however it is written; equal values get equal stand-ins within one document, so that
+agreement can still be seen. What is broken over lines or encoded twice is not found.
 """
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 import json
 import re
@@ -18,11 +18,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
+
+from reports.spelling import ip, spellings
 
 SHORTEST = 4  # characters; a shorter value is taken out only at its own key
 REMEMBERED = 200  # characters; names and short values come again and again
 SECRET = "[secret]"  # noqa: S105 - what stands in a secret's place
+STAND_IN = re.compile(r"\[(?:secret|private|bmc|address)(?:-\d+)?\]")
 ADDRESS = re.compile(
     r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?=[0-9A-Fa-f:]*:[0-9A-Fa-f:]*:)[0-9A-Fa-f:]{3,39})(?![\w:]|\.\d)"
 )
@@ -100,6 +102,7 @@ class Redaction:
     _pattern: re.Pattern[str] | None = None
     _forms: dict[str, str] = field(default_factory=dict)
     _known: dict[str, str] = field(default_factory=dict)
+    _addresses: dict[ipaddress.IPv6Address, str] = field(default_factory=dict)
     _words: tuple[str, ...] = ()  # what is without them is clean; none if that cannot be said
     _small: dict[int, tuple[Any, str]] = field(default_factory=dict)
 
@@ -120,8 +123,8 @@ class Redaction:
             text = self._pattern.sub(
                 lambda found: self._forms.get(found[0].lower(), "[private]"), text
             )
-        if self.private.networks:
-            text = ADDRESS.sub(self._in_network, text)
+        if self.private.networks or self._addresses:
+            text = ADDRESS.sub(self._address, text)
         return text
 
     def value(self, value: Any, path: tuple[str, ...] = ()) -> Any:
@@ -165,16 +168,19 @@ class Redaction:
             return [self._whole(item, sort) for item in value]
         return self.stand_ins.get(str(value), f"[{sort}]") if value is not None else None
 
-    def _in_network(self, found: re.Match[str]) -> str:
-        try:
-            address = ipaddress.ip_address(found[0])
-        except ValueError:
+    def _address(self, found: re.Match[str]) -> str:
+        address = ip(found[0])
+        if address is None:
             return found[0]
+        if isinstance(address, ipaddress.IPv6Address) and address in self._addresses:
+            return self._addresses[address]
         inside = any(address in network for network in self.private.networks)
         return self.take(found[0], "address") if inside else found[0]
 
     def take(self, value: str, sort: str) -> str:
         """The stand-in of *value*, the same for the same value."""
+        if STAND_IN.fullmatch(value):  # what was redacted before stays as it is
+            self.stand_ins[value] = value
         if value not in self.stand_ins:
             self._counts[sort] = self._counts.get(sort, 0) + 1
             self.stand_ins[value] = f"[{sort}-{self._counts[sort]}]"
@@ -186,16 +192,16 @@ class Redaction:
         for value, stand_in in self.stand_ins.items():
             if len(value) < SHORTEST:
                 continue
-            encoded = base64.b64encode(value.encode()).decode()
-            escaped = value.encode("unicode_escape").decode()
-            for form in (value, quote(value, safe=""), quote(value), encoded.rstrip("="), escaped):
+            if isinstance(address := ip(value), ipaddress.IPv6Address):
+                self._addresses.setdefault(address, stand_in)
+            for form in spellings(value):
                 forms.setdefault(form.lower(), stand_in)
         self._forms = forms
         written = [JSON.encode(form)[1:-1].lower() for form in forms]
         plain = (
             all(len(value) >= SHORTEST for value in self.stand_ins) and "".join(written).isascii()
         )
-        if plain and not self.keys and not self.private.networks:
+        if plain and not self.keys and not self.private.networks and not self._addresses:
             self._words = (*WORDS, *written)
         if forms:
             longest = sorted(forms, key=len, reverse=True)

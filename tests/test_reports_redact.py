@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import ipaddress
 import json
 from typing import Any
@@ -108,6 +109,64 @@ def test_what_json_or_letters_disguise_is_found_in_a_list(text: str, secret: str
     out = redaction(value, Private(values=('a\\b"c', 'a\\b" '))).value(value)
 
     assert secret not in out["evidence"][0]["text"]
+
+
+@pytest.mark.parametrize("value", ["hunter22-correct", 'a"b<c>&d\\e', "4242 4242+4242"])
+@pytest.mark.parametrize("around", [("", ""), ("u:", ""), ("me:", " tail"), ("xyz", "#")])
+def test_a_value_is_found_however_it_is_written(value: str, around: tuple[str, str]) -> None:
+    """Quoted, encoded, and in the middle of somebody else's base64, in values and in keys."""
+    data = value.encode()
+    inside = (around[0] + value + around[1]).encode()
+    written = [
+        quote(value, safe=""),
+        "".join(f"%{byte:02X}" for byte in data),
+        json.dumps({"k": value}),
+        "".join(f"\\u{ord(one):04x}" for one in value),
+        html.escape(value),
+        "".join(f"&#{ord(one)};" for one in value),
+        data.hex().upper(),
+    ]
+    encoded = [base64.b64encode(inside).decode(), base64.urlsafe_b64encode(inside).decode()]
+    plain = document(evidence=[{"title": "x", "text": text, text: 1} for text in written + encoded])
+
+    out = redaction(plain, Private(values=(value,))).value(plain)
+
+    for text, item in zip(written, out["evidence"], strict=False):
+        assert "[private-1]" in item["text"], text
+        assert text not in item["text"]
+        assert text not in item
+    rest = len(base64.b64encode("".join(around).encode())) + 4  # what is around it, and padding
+    for item in out["evidence"][len(written) :]:
+        assert "[private-1]" in item["text"]
+        assert len(item["text"].replace("[private-1]", "")) <= rest
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2001:db8::aa:0:0:17", "2001:DB8:0:0:AA::17", "2001:0db8:0000:0000:00aa:0000:0000:0017",
+     "https://[2001:db8::aa:0:0:17]:443/x", "see 2001:0db8:0:0:00AA::17/64",
+     "7.1.0.0.0.0.0.0.0.0.0.0.a.a.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"],
+)  # fmt: skip
+def test_an_address_is_found_however_it_is_written(text: str) -> None:
+    plain = document(
+        facts=[{"name": "bmc-address", "value": "2001:db8:0:0:aa::17", "source": "api"}],
+        checks=[{"reason": text, "evidence": [{"title": "x", "text": text}]}],
+    )
+
+    out = redacted(plain)
+
+    assert out.count("[bmc-1]") == 3
+    assert "17" not in out.replace("[bmc-1]", "")
+    assert "2001:db8::18" in redacted(document(checks=[{"reason": "2001:db8::18"}]))
+
+
+def test_what_was_redacted_stays_as_it_is() -> None:
+    plain = document(checks=[{"reason": "twofold, once"}])
+    plain["platform"]["declared"] = {"a": "twofold", "b": "once", "private": ["a", "b"]}
+    once = redaction(plain, Private()).value(plain)
+
+    assert redaction(once, Private()).value(once) == once
+    assert "twofold" not in json.dumps(once)
 
 
 def test_equal_values_have_equal_stand_ins() -> None:

@@ -23,6 +23,7 @@ from harness.cli.main import cli
 from harness.publishing import Published, publish
 from reports.attest.keys import Signer, public_keys
 from reports.errors import BadReport
+from reports.redact import Private
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +162,39 @@ def test_the_certificate_ends_when_the_evidence_does_however_long_was_signed(
 
     assert date.fromisoformat(index["platforms"][0]["certificate"]["until"]) < date(2027, 6, 1)
     assert index["platforms"][0]["standing"] == "expired"
+
+
+@pytest.mark.parametrize("private", ["net-10 keeps its promise", "suites.x::test_disk-03"])
+def test_a_bundle_with_something_private_is_kept_back(
+    place: Path, tmp_path: Path, private: str
+) -> None:
+    """What was signed cannot be redacted; its page says so, and the value is in no file."""
+    by = publication(
+        [place / "g1.yaml"], trusted=signers(place), private=Private(values=(private,))
+    )
+
+    publish(by, [place / "bundle"], tmp_path)
+
+    page = (tmp_path / "runs/run-2026-11-01/p.html").read_text(encoding="utf-8")
+    assert "holds what this site does not publish" in page
+    assert "vendor@example" in page
+    assert not list(tmp_path.rglob("*.tar.gz"))
+    assert "bundle.tar.gz" not in page
+    assert all(private.encode() not in f.read_bytes() for f in tmp_path.rglob("*") if f.is_file())
+
+
+def test_what_verify_says_of_a_bundle_is_redacted_too(place: Path, tmp_path: Path) -> None:
+    leak = "volume of 4242-4242"
+    document = result("p", "2026-11-01", net_10="passed", disk_03="passed")
+    document["census"] = {"before": {}, "after": {}, "leaks": [leak]}
+    written(tmp_path / "results", [document])
+    words = [str(tmp_path / "results/000.json"), "--guideline", str(place / "g1.yaml")]
+    words += ["--key", str(place / "key"), "--to", str(tmp_path / "b"), "--at", "2026-11-01"]
+    assert CliRunner().invoke(cli, ["sign", *words]).exit_code == 0
+    by = publication([place / "g1.yaml"], private=Private(values=("4242-4242",)))
+
+    publish(by, [tmp_path / "b"], tmp_path / "site")
+
+    page = (tmp_path / "site/runs/run-2026-11-01/p.html").read_text(encoding="utf-8")
+    assert "resources were left behind: volume of [private-1]" in page
+    assert "4242-4242" not in page

@@ -88,7 +88,8 @@ class SignerPart(Strict):
 class SignedPart(Strict):
     """The signed bundle a result came in: by whom, what it says, and what holds of it.
 
-    ``lines`` are state, topic and text, as ``interop verify`` prints them.
+    ``lines`` are state, topic and text, as ``interop verify`` prints them. ``kept_back`` is a
+    bundle with something in it that the site does not publish.
     """
 
     signers: list[SignerPart]
@@ -99,6 +100,7 @@ class SignedPart(Strict):
     valid_from: str
     valid_until: str
     lines: list[tuple[str, str, str]] = Field(default_factory=list)
+    kept_back: bool = False
 
     @property
     def names(self) -> list[str]:
