@@ -8,7 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from reports.matrix import CHAPTERS, Matrix, Row, matrix, show
+from reports.compare.grouped import disagrees
+from reports.matrix import CHAPTERS, FactRow, Matrix, Row, matrix, show
 from reports.reproduce import reproduce
 from reports.result import Result
 from reports.timeline import timeline
@@ -66,6 +67,7 @@ def render(
             verdicts=verdicts,
             catalogue=catalogue,
             matrix=table,
+            facts=_facts(table),
             chapters=_chapters(table),
             timelines={r.platform.name: timeline(r.timings) for r in results},
             levels=LEVELS,
@@ -88,6 +90,19 @@ def _chapters(table: Matrix) -> list[tuple[str, str, list[Row]]]:
     order = [*CHAPTERS, *sorted({row.chapter for row in table.rows} - set(CHAPTERS))]
     grouped = [(c, CHAPTERS.get(c, c), [r for r in table.rows if r.chapter == c]) for c in order]
     return [(chapter, name, rows) for chapter, name, rows in grouped if rows]
+
+
+def _facts(table: Matrix) -> list[tuple[str, list[FactRow]]]:
+    """Facts that differ, by how much that says."""
+    differing = [row for row in table.facts if row.differs]
+    told = [row for row in differing if row.sort == "behaviour"]
+    found = [
+        ("Behaviour that differs", [row for row in told if disagrees(row)]),
+        ("Behaviour known on some only", [row for row in told if not disagrees(row)]),
+        ("Measurements that differ", [row for row in differing if row.sort == "measurement"]),
+        ("Identities that differ", [row for row in differing if row.sort == "identity"]),
+    ]
+    return [(words, rows) for words, rows in found if rows]
 
 
 def _totals(result: Result) -> dict[str, int]:

@@ -459,6 +459,14 @@ def test_a_verdict_that_was_given_by_other_words_is_told() -> None:
     assert "a: judged anew, not compliant; compliant by guideline" in text
 
 
+def test_verdicts_that_changed_words_leave_alike_are_told_in_one_line() -> None:
+    one, two = (subject(n, {"net-01": "passed"}, told="compliant") for n in ("a", "b"))
+
+    (found,) = objections([one, two])
+
+    assert (found.code, found.grave, found.members) == ("anew", False, ("a", "b"))
+
+
 def test_what_differs_only_in_whom_it_applies_to_comes_last_and_folded() -> None:
     one = subject("a", {"net-01": "passed", "disk-01": "passed"})
     other = subject("b", {"net-01": "not-applicable", "disk-01": "failed"})
@@ -467,6 +475,7 @@ def test_what_differs_only_in_whom_it_applies_to_comes_last_and_folded() -> None
     assert text.index('id="t-storage"') < text.index('id="applies"')
     assert "<summary>Addresses and names: 1</summary>" in text
     assert 'id="t-addressing"' not in text
+    assert "1 of 2 checks differ between 2 results, 1 more only in whom they apply to" in text
 
 
 def test_markdown_and_csv_take_hostile_words_as_words(hostile: Comparison) -> None:

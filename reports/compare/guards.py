@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from reports.subject import Subject
@@ -82,16 +82,28 @@ def _caveats(subjects: Sequence[Subject]) -> list[Objection]:
     if emulators and len(emulators) < len(subjects):
         text = f"{_first(emulators)}: declared an emulator, the others are not"
         found.append(Objection(code="emulator", grave=False, text=text, members=emulators))
+    found += _anew(subjects)
     for subject in subjects:
-        if subject.told and subject.judgement:
-            was, now = subject.told.replace("-", " "), subject.judgement.verdict.replace("-", " ")
-            text = f"{subject.label}: judged anew, {now}; {was} by guideline "
-            text += f"{subject.judgement.guideline} as it was when the run ended"
-            found.append(_about(subject, "anew", text, grave=False))
         if subject.leaks:
             text = f"{subject.label} left {len(subject.leaks)} resources behind"
             found.append(_about(subject, "leaks", text, grave=False))
     return found
+
+
+def _anew(subjects: Sequence[Subject]) -> Iterator[Objection]:
+    """Whose verdict came out otherwise by today's words of the guideline, and whose did not."""
+    anew = [(s, s.judgement) for s in subjects if s.told and s.judgement]
+    alike = tuple(subject.label for subject, now in anew if now.verdict == subject.told)
+    for subject, now in anew:
+        if now.verdict != subject.told:
+            was, word = (verdict.replace("-", " ") for verdict in (subject.told, now.verdict))
+            text = f"{subject.label}: judged anew, {word}; {was} by guideline {now.guideline} "
+            text += "as it was when the run ended"
+            yield _about(subject, "anew", text, grave=False)
+    if alike:
+        text = f"{_first(alike)}: judged anew, by words of the guideline that changed since; "
+        text += "the verdict is the same"
+        yield Objection(code="anew", grave=False, text=text, members=alike)
 
 
 def _about(subject: Subject, code: str, text: str, *, grave: bool) -> Objection:

@@ -55,14 +55,9 @@ class Part:
 def _differences(comparison: Comparison) -> list[Part]:
     """What differs by topic; last, and folded, where it differs only in whom it applies to."""
     return [
-        *_parts(comparison, lambda row: row.differs and _weighs(row)),
-        *_parts(comparison, lambda row: row.differs and not _weighs(row), folded=True),
+        *_parts(comparison, lambda row: row.weighs),
+        *_parts(comparison, lambda row: row.differs and not row.weighs, folded=True),
     ]
-
-
-def _weighs(row: Row) -> bool:
-    """Whether those to whom the check applies do not all come to the same."""
-    return len({cell.state for cell in row.cells} - {"not-applicable"}) > 1
 
 
 def _parts(

@@ -54,6 +54,11 @@ class Row:
     differs: bool
     cells: tuple[Cell, ...]
 
+    @property
+    def weighs(self) -> bool:
+        """Whether those to whom the check applies do not all come to the same."""
+        return len({cell.state for cell in self.cells} - {"not-applicable"}) > 1
+
 
 def rows(subjects: Sequence[Subject], about: Mapping[str, About]) -> tuple[Row, ...]:
     """Every check that is asked for or that anybody ran; differences first, by topic."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -66,7 +67,10 @@ def tables(comparison: Comparison) -> Iterator[Table]:
 def summary(comparison: Comparison) -> str:
     """One line: how much differs, and what got worse."""
     different, every = len(comparison.different), len(comparison.rows)
-    text = f"{different} of {every} checks differ between {len(comparison.members)} results"
+    weighty = sum(row.weighs for row in comparison.rows)
+    text = f"{weighty} of {every} checks differ between {len(comparison.members)} results"
+    if different > weighty:
+        text += f", {different - weighty} more only in whom they apply to"
     if comparison.baselines:
         changes = comparison.changes
         text += (
@@ -181,7 +185,7 @@ def _differences(comparison: Comparison) -> Iterator[Table]:
     for topic, title in TOPICS.items():
         rows: list[tuple[str, ...]] = []
         for row in comparison.different:
-            if row.topic == topic:
+            if row.topic == topic and row.weighs:
                 for place, group in enumerate(groups(labels, row.cells)):
                     what = f"{row.id} {row.title}" if not place else ""
                     where = group.evidence if group.state != "passed" else ""
@@ -189,6 +193,11 @@ def _differences(comparison: Comparison) -> Iterator[Table]:
         if rows:
             columns = ("state", "result", "check", "reason", "evidence")
             yield Table(title=f"Differs: {title}", columns=columns, rows=tuple(rows))
+    applies = Counter(row.topic for row in comparison.different if not row.weighs)
+    if applies:
+        told = [f"{title}: {applies[topic]}" for topic, title in TOPICS.items() if applies[topic]]
+        note = f"{'; '.join(told)} (the page and JSON have them one by one)"
+        yield Table(title="Differs only in whom it applies to", note=note)
 
 
 def _scores(comparison: Comparison) -> Table:
