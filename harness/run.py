@@ -195,6 +195,9 @@ class Run:
             self.console.print(check_table(matrix(results, states, about)))
             self.console.print()
             self.console.print(verdict_table(verdicts))
+            for name, verdict in verdicts.items():
+                for note in verdict.on_waivers():
+                    self.console.print(f"{name}: {note}", highlight=False, markup=False)
             self.console.print(f"\nreport: {page}", soft_wrap=True, highlight=False)
         lost = [name for name in names if name not in verdicts]
         for name in lost:

@@ -52,7 +52,10 @@ class ItemState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A verdict as comparing needs it. ``expires`` is the day the evidence ends, or empty."""
+    """A verdict as comparing needs it. ``expires`` is the day the evidence ends, or empty.
+
+    ``waivers`` is what is wrong with those that were given.
+    """
 
     guideline: str
     digest: str
@@ -66,6 +69,7 @@ class Judgement:
     items: Mapping[str, ItemState]
     expires: str = ""
     components: tuple[str, ...] = ()
+    waivers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +199,7 @@ def judgement_of(
         },
         expires=expires,
         components=tuple(components),
+        waivers=tuple(document.on_waivers()),
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+ELSEWHERE = "is for another platform, guideline or program"
+
 
 class VerdictDocument(BaseModel):
     """A verdict as written by ``interop judge --json``; keys not named here are kept as they are.
@@ -37,6 +39,18 @@ class VerdictDocument(BaseModel):
         """The state of each item by its id: required, flagged and advised ones."""
         everything = (*self.advised_items, *self.flagged_items, *self.items)
         return {str(item["id"]): str(item["state"]) for item in everything}
+
+    def on_waivers(self) -> list[str]:
+        """What is wrong with waivers: expired, not needed any more, for nothing that is asked for.
+
+        Those for other platforms are left out: a file of waivers serves all platforms of a run.
+        """
+        return [
+            str(finding["message"])
+            for finding in self.findings
+            if str(finding.get("code", "")).endswith("-waiver")
+            and not str(finding["message"]).endswith(ELSEWHERE)
+        ]
 
     def dump(self) -> dict[str, Any]:
         """The document as plain JSON values, keys as written in the file."""

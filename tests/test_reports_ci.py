@@ -118,6 +118,29 @@ def test_a_run_keeps_its_waivers_and_its_verdict_says_so(bad: Ran) -> None:
     assert json.loads((bad.folder / "waivers.yaml").read_text()) == [WAIVER]
 
 
+def test_a_build_is_told_what_is_wrong_with_its_waivers(build: Build, bad: Ran) -> None:
+    wrong = [{**WAIVER, "expires": "2026-01-01"}, {**WAIVER, "check": "net-99"},
+             {**WAIVER, "check": "net-06"}, {**WAIVER, "scope": "other"}]  # fmt: skip
+    (build.place / "wrong.json").write_text(json.dumps(wrong))
+    expired = "the waiver of net-09 expired on 2026-01-01"
+    unused = "the waiver of net-99 matches nothing open-infrastructure-metal asks for"
+    platforms(build.place, ["net-09"])
+
+    done = build.run("--quiet", "--waivers", "wrong.json")
+    folder = max((build.place / "results").iterdir(), key=lambda path: path.stat().st_mtime)
+    told = {form: build.interop("export", str(folder), "--format", form).stdout
+            for form in ("annotations", "markdown")}  # fmt: skip
+
+    needless = "net-06 needs no waiver any more; remove it"
+    assert done.returncode == 1
+    line = done.stdout.splitlines()[0]
+    assert line.startswith("cloud: not-compliant, level none (1 required item failed; ")
+    assert [note for note in (expired, unused, needless) if note not in line] == []
+    assert f"::warning title=Waivers for cloud::{expired}" in told["annotations"].splitlines()
+    assert f"**Waivers:** {expired}" in told["markdown"].splitlines()
+    assert "another platform" not in told["annotations"]
+
+
 def test_results_that_did_not_finish_are_not_compared_unless_told_to(
     build: Build, good: Ran, bad: Ran
 ) -> None:

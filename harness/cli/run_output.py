@@ -68,7 +68,8 @@ def tell_run(folder: Path, platforms: Sequence[str], code: int, form: str) -> No
         return
     for name, one in told.items():
         level = "none" if one["level"] is None else one["level"]
-        why = f" ({one['reasons'][0]})" if one["reasons"] else ""
+        parts = [*one["reasons"][:1], *one.get("waivers", ())]
+        why = f" ({'; '.join(parts)})" if parts else ""
         click.echo(f"{name}: {one['verdict']}, level {level}{why}")
     click.echo(f"report: {folder / 'report.html'}")
 
@@ -83,6 +84,7 @@ def _platform(folder: Path) -> dict[str, Any]:
         "verdict": verdict.verdict,
         "level": verdict.level,
         "reasons": verdict.reasons,
+        "waivers": verdict.on_waivers(),
         "guideline": verdict.guideline,
         "program": verdict.program,
         "counts": verdict.counts,

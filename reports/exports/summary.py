@@ -77,6 +77,8 @@ def _annotations(
         yield (False, WORST.index("missing")), "error", title, _ids(lost)
     judgement = subject.judgement
     if judgement is not None:
+        for note in judgement.waivers:
+            yield (False, -1), "warning", f"Waivers for {subject.label}", note
         met = judgement.verdict == "compliant"
         text = f"{subject.label}: {judgement.verdict} by {judgement.guideline} {judgement.program}"
         yield (met,), "notice", "Interop", text
@@ -142,6 +144,8 @@ def _findings(subject: Subject, items: Sequence[Entry]) -> list[str]:
     lines = [f"### {escape(subject.label)}", ""]
     if not subject.complete:
         lines += [f"**Did not finish:** {escape(subject.incomplete or 'no reason given')}", ""]
+    notes = subject.judgement.waivers if subject.judgement else ()
+    lines += [line for note in notes for line in (f"**Waivers:** {escape(note)}", "")]
     if not open_:
         return [*lines, "Everything that applies passed."]
     lost = _lost(open_)
