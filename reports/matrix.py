@@ -213,7 +213,11 @@ def _fact_row(check: str, name: str, columns: list[list[FactRecord]]) -> FactRow
 
 
 def _identifies(columns: list[list[FactRecord]]) -> bool:
-    """Whether every value is an address or id, or no two members of a platform share a value."""
+    """Whether every value is an address or id, or no two members of a platform share a value.
+
+    Who tells an empty one tells none.
+    """
+    columns = [[fact for fact in facts if fact.value not in ("", None)] for facts in columns]
     values = [leaf for facts in columns for fact in facts for leaf in _leaves(fact.value)]
     if values and all(isinstance(v, str) and IDENTITY.fullmatch(v) for v in values):
         return True

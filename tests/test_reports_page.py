@@ -12,10 +12,10 @@ import pytest
 
 from reports.errors import BadReport, WouldChange
 from reports.junit import junit
-from reports.matrix import matrix
+from reports.matrix import fact_rows, matrix
 from reports.page import render
 from reports.read import read_result
-from reports.result import Result
+from reports.result import CheckRecord, Result
 from reports.timeline import timeline
 from reports.verdict import VerdictDocument
 from reports.write import write_document
@@ -100,6 +100,26 @@ def test_what_differs_in_behaviour_comes_first_and_identities_last(two: list[Res
         ("arp", "behaviour", True),
         ("mac", "identity", True),
     ]
+
+
+def test_who_tells_no_id_does_not_make_it_behaviour() -> None:
+    told = [("m1", "a"), ("m2", "b")], [("m1", ""), ("m2", "")]
+    columns = [
+        [
+            CheckRecord.model_validate(
+                {
+                    "id": "meta-07", "test": "t", "outcome": "passed", "started": "", "seconds": 0,
+                    "facts": [
+                        {"name": "word", "value": v, "source": "guest", "member": m}
+                        for m, v in many
+                    ],
+                }
+            )
+        ]
+        for many in told
+    ]  # fmt: skip
+
+    assert [row.sort for row in fact_rows(columns)] == ["identity"]
 
 
 def test_a_check_nobody_ran_is_a_row(two: list[Result]) -> None:
