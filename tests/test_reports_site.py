@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -496,11 +497,33 @@ def test_only_addresses_of_the_web_become_links(url: str) -> None:
 
 def test_names_of_files_are_safe_and_tell_names_apart() -> None:
     names = ["a", "A", "a b", "a-b", "../a", "..", "ä", "", "a" * 300, "con\0", "x.y"]
+    names += ["con", "con.x", "index", "page-2", "index.html", "page-2.html"]
+    names += [slug(name) for name in names if slug(name) != name]  # spelled out by somebody
 
     slugs = [slug(name) for name in names]
 
     assert len(set(slugs)) == len(names)
-    assert all(re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,99}", s) for s in slugs)
+    assert all(re.fullmatch(r"[a-z0-9][a-z0-9._~-]{0,99}", s) for s in slugs)
+
+
+@pytest.mark.parametrize("name", ["index", "page-2", "con", r"a\u0041\1\g<0>", "A", "..", "a/b"])
+def test_a_platform_with_a_strange_name_takes_no_other_page(name: str, tmp_path: Path) -> None:
+    """Its pages, charts and badges are beside those of the site and of who is called alike."""
+    first = result(name, "2026-11-01", net_10="passed", disk_03="passed")
+    first["run"] = name
+    alike = result(slug(name), "2026-11-01", net_10="failed", disk_03="passed")
+    alike["run"] = slug(slug(name))
+    paths = written(tmp_path / "r", [first, alike])
+
+    publish(publication([guideline_file(tmp_path)]), paths, tmp_path / "site")
+
+    index = json.loads((tmp_path / "site/index.json").read_text(encoding="utf-8"))
+    documents = [one["document"] for one in index["platforms"]]
+    assert len(set(documents)) == 2
+    named = [json.loads((tmp_path / "site" / one).read_text(encoding="utf-8")) for one in documents]
+    assert {one["name"] for one in named} == {name, slug(name)}
+    assert (tmp_path / "site/runs/index.html").is_file()
+    assert html.escape(name) in (tmp_path / "site/index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", ["../x", "a/../x", "/x", "a//x", "a/./x", "a\\x", ""])

@@ -117,7 +117,7 @@ def build(site: Site) -> Iterator[Page]:
         for guideline in site.guidelines:
             standing = platform.standing(guideline.id, site.day)
             is_main = guideline is site.main
-            name = platform.slug if is_main else f"{platform.slug}-{slug(guideline.id)}"
+            name = platform.slug if is_main else f"{platform.slug}~by~{slug(guideline.id)}"
             yield f"badges/{name}.svg", badge(f"interop {guideline.id}", standing)
     changed: dict[str, list[Change]] = {}
     for changes in site.changes.values():

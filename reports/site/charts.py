@@ -89,7 +89,7 @@ def draw(spec: Mapping[str, Any], label: str) -> str:
     text = re.sub(r"\bclip\d+\b", lambda found: marks.get(found[0], found[0]), text)
     told = html.escape(label, quote=True)
     head = f'<svg class="chart" data-of="{of}" role="img" aria-label="{told}"'
-    return re.sub(r"<svg\b", head, text.replace(' class="marks"', "", 1), count=1)
+    return text.replace(' class="marks"', "", 1).replace("<svg", head, 1)
 
 
 def drawings(page: str) -> Iterator[tuple[str, str]]:

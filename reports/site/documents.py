@@ -235,9 +235,16 @@ class GuidelineDocument(Strict):
     changes: dict[str, Any] | None = None
 
 
+# Pages of the site's own, and names that Windows keeps to itself, with whatever ending.
+RESERVED = re.compile(r"(?:index|page-\d+|con|prn|aux|nul|com\d|lpt\d)(?:\..*)?")
+
+
 def slug(text: str) -> str:
-    """*text* as a file's name: kept if any file system takes it, else told apart by a digest."""
+    """*text* as a file's name: kept if any file system takes it, else told apart by a digest.
+
+    No text that is kept has a tilde, so that nobody can take another's name by spelling it out.
+    """
     safe = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-.")[:80]
-    if safe and safe == text:
+    if safe and safe == text and not RESERVED.fullmatch(safe):
         return safe
-    return f"{safe or 'x'}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    return f"{safe or 'x'}~{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:8]}"
