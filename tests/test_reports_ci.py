@@ -136,7 +136,7 @@ def test_a_build_is_told_what_is_wrong_with_its_waivers(build: Build, bad: Ran) 
     line = done.stdout.splitlines()[0]
     assert line.startswith("cloud: not-compliant, level none (1 required item failed; ")
     assert [note for note in (expired, unused, needless) if note not in line] == []
-    assert f"::warning title=Waivers for cloud::{expired}" in told["annotations"].splitlines()
+    assert f"::warning title=Interop waivers::{expired}" in told["annotations"].splitlines()
     assert f"**Waivers:** {expired}" in told["markdown"].splitlines()
     assert "another platform" not in told["annotations"]
 

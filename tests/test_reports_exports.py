@@ -465,6 +465,19 @@ def test_of_very_many_findings_github_is_told_ten_of_a_kind_the_worst_first() ->
     assert lines[9] == "::error title=Interop::and 18 more: see the summary"
 
 
+def test_what_is_wrong_with_a_waiver_is_told_once_for_all_platforms() -> None:
+    note = "the waiver of net-09 expired on 2026-01-01"
+    many = [subject({"adv-00": "failed"}, name) for name in ("a", "b")]
+    told = [replace(s, judgement=replace(s.judgement, waivers=(note,))) for s in many]  # type: ignore[type-var]
+
+    lines = github(told, ABOUT).splitlines()
+
+    assert [line for line in lines if "waiver" in line] == [
+        f"::warning title=Interop waivers::{note}"
+    ]
+    assert markdown(told, ABOUT).count(f"**Waivers:** {note}") == len(told)
+
+
 def test_a_summary_is_never_too_long_for_a_builds_page() -> None:
     many = [subject(EVERY, f"cloud-{n}") for n in range(1200)]
 

@@ -42,7 +42,7 @@ def github(subjects: Sequence[Subject], about: Mapping[str, About]) -> str:
 
     Source: GitHub documentation, "Workflow commands for GitHub Actions".
     """
-    found = [one for subject in subjects for one in _annotations(subject, about)]
+    found = dict.fromkeys(one for subject in subjects for one in _annotations(subject, about))
     lines = []
     for word in ("error", "warning", "notice"):
         told = sorted((one for one in found if one[1] == word), key=lambda one: one[0])
@@ -78,7 +78,7 @@ def _annotations(
     judgement = subject.judgement
     if judgement is not None:
         for note in judgement.waivers:
-            yield (False, -1), "warning", f"Waivers for {subject.label}", note
+            yield (True, -1), "warning", "Interop waivers", note
         met = judgement.verdict == "compliant"
         text = f"{subject.label}: {judgement.verdict} by {judgement.guideline} {judgement.program}"
         yield (met,), "notice", "Interop", text
