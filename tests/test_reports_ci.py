@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -102,6 +103,18 @@ def test_nothing_is_left_in_an_empty_home_but_our_state(build: Build, good: Ran)
     }  # fmt: skip
 
     assert all(name.startswith(".local/state/interop/") for name in left)
+
+
+def test_a_log_has_whole_lines_and_no_colours(build: Build, good: Ran) -> None:
+    platforms(build.place, ["net-09"])
+
+    done = build.run()
+
+    told = "check net-09 failed"
+    (line,) = (line for line in done.stdout.splitlines() if told in line)
+    assert line.endswith("front-1: host name: expected front-1, actual front-1-wrong")
+    assert re.search(r"seed \d+$", done.stdout, re.MULTILINE)
+    assert not {"\x1b", "\r"} & set(done.stdout + done.stderr)
 
 
 def test_a_regression_fails_the_build_and_is_told(bad: Ran) -> None:

@@ -315,6 +315,18 @@ def test_allure_says_broken_where_we_could_not_tell(folder: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_failure_says_how_to_repeat_it_in_allure_and_ctrf() -> None:
+    one = subject({"net-00": "failed"}, seed=7)
+
+    files = dict(allure([one], ABOUT))
+    (result,) = (json.loads(t) for n, t in files.items() if n.endswith("-result.json"))
+    (test,) = ctrf([one], ABOUT, made=NOW)["results"]["tests"]
+
+    command = "interop run -p cloud --select net-00 --seed 7"
+    assert result["statusDetails"]["trace"].endswith(f"\nto repeat it: {command}")
+    assert test["extra"]["repeat"] == command
+
+
 def test_allure_has_labels_links_and_every_attachment(folder: Path) -> None:
     results = results_in(folder)
     found = next(r for r in results if r["name"].startswith("net-00"))

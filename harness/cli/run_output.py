@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from rich.console import Console
 from reports.compare.regressions import Changes
 from reports.read import read_result, read_verdict
 
+LOG_WIDTH = 160  # characters; without a terminal there are none to go by
 TEXT, QUIET, JSON = "text", "quiet", "json"
 SCHEMA = "interop.run-summary/1"
 
@@ -32,8 +35,9 @@ def SHOWN(command: click.decorators.FC) -> click.decorators.FC:  # noqa: N802 - 
 
 
 def quiet_console(form: str) -> Console:
-    """Where a run tells how it goes on."""
-    return Console(quiet=form != TEXT)
+    """Where a run tells how it goes on; a build's log has room for longer lines."""
+    wide = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(quiet=form != TEXT, width=LOG_WIDTH if wide else None)
 
 
 def tell_changes(found: Changes, form: str) -> None:

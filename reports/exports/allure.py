@@ -133,7 +133,7 @@ def _result(
         status=said,
         statusDetails=None
         if said == "passed"
-        else StatusDetails(message=message(entry), trace=entry.trace or entry.evidence or None),
+        else StatusDetails(message=message(entry), trace=_trace(subject, entry) or None),
         stage="finished",
         description=entry.title or None,
         start=milliseconds(entry.start),
@@ -143,6 +143,13 @@ def _result(
         parameters=[Parameter(name="platform", value=subject.platform)],
         attachments=list(attachments),
     )
+
+
+def _trace(subject: Subject, entry: Entry) -> str:
+    """Where it went wrong, and how to see it again."""
+    again = subject.again(entry.id) if entry.records and entry.state != "not-applicable" else ""
+    parts = (entry.trace or entry.evidence, f"to repeat it: {again}" if again else "")
+    return "\n".join(part for part in parts if part)
 
 
 def _labels(subject: Subject, entry: Entry) -> list[Label]:

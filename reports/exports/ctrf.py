@@ -77,7 +77,11 @@ def _test(subject: Subject, entry: Entry) -> dict[str, Any]:
         "suite": [subject.label, entry.topic],
         "type": "interoperability",
         "tags": ["required" if entry.required else "advisory", *entry.about.components],
-        "extra": {"evidence": entry.evidence, "facts": _facts(entry)},
+        "extra": {
+            "evidence": entry.evidence,
+            "repeat": subject.again(entry.id) if entry.records else "",
+            "facts": _facts(entry),
+        },
     }
     if entry.start is not None:
         test["start"], test["stop"] = milliseconds(entry.start), milliseconds(entry.stop)
