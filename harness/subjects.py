@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -272,7 +273,10 @@ def _merged(before: Sequence[str], more: Sequence[str]) -> tuple[str, ...]:
 
 
 def _day(instant: str) -> date:
-    return datetime.fromisoformat(instant).astimezone(UTC).date()
+    moment = datetime.fromisoformat(instant)
+    with suppress(OverflowError):  # the first and the last day of all have no neighbour
+        return moment.astimezone(UTC).date()
+    return moment.date()
 
 
 _OUTCOMES: Mapping[Status, str] = {Status.UNFINISHED: "blocked"}

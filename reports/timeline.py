@@ -10,6 +10,8 @@ from reports.result import TimingRecord
 BAR = 18  # pixels a row
 LABEL = 190  # pixels for the names
 WIDTH = 900
+LONGEST = 10.0**9  # seconds; what says that it took longer is drawn to the edge
+STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, *(10**power for power in range(3, 9)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class Timeline:
 
 def timeline(timings: Sequence[TimingRecord], total_s: float = 0.0) -> Timeline:
     """Lay the steps out on an axis of at least *total_s* seconds."""
-    end = max([total_s, 1.0, *(t.started + t.seconds for t in timings)])
+    end = min(max([total_s, 1.0, *(t.started + t.seconds for t in timings)]), LONGEST)
     scale = (WIDTH - LABEL - 60) / end
     bars = tuple(
         Bar(
@@ -47,13 +49,13 @@ def timeline(timings: Sequence[TimingRecord], total_s: float = 0.0) -> Timeline:
             text=f"{timing.seconds:.1f} s",
             kind=timing.kind,
             failed=timing.outcome not in ("ready", "done", "implicit", "gone", "passed", "active"),
-            x=round(LABEL + timing.started * scale, 1),
+            x=round(min(LABEL + max(timing.started, 0.0) * scale, WIDTH), 1),
             y=row * BAR,
-            width=max(round(timing.seconds * scale, 1), 1.5),
+            width=max(round(min(timing.seconds, LONGEST) * scale, 1), 1.5),
         )
         for row, timing in enumerate(sorted(timings, key=lambda t: (t.started, t.step)))
     )
-    step = next(s for s in (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 10**9) if end / s <= 10)
+    step = next(s for s in STEPS if end / s <= 10)
     ticks = tuple(
         (round(LABEL + second * scale, 1), f"{second} s") for second in range(0, int(end) + 1, step)
     )

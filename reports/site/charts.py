@@ -17,6 +17,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
+from reports.junit import NOT_XML
 from reports.result import TimingRecord
 
 WIDTH = 640
@@ -64,12 +65,15 @@ CONFIG: dict[str, Any] = {
 KEPT: ContextVar[Mapping[str, str]] = ContextVar("kept", default={})  # noqa: B039 - only read
 DRAWING = re.compile(r'<svg class="chart" data-of="([0-9a-f]{32})".*?</svg>', re.DOTALL)
 DATA = "rows"  # what a chart's data are called until they are there
+UNDRAWABLE = ("\\u00", "\\ud", "\\uff")  # how JSON writes what may be no character of XML
 LONG = re.compile(r"-?\d+\.\d{4,}")
 
 
 def draw(spec: Mapping[str, Any], label: str) -> str:
     """The picture of a Vega-Lite specification, named *label* for those who cannot see it."""
     shown = json.dumps([spec, CONFIG, label, version("vl-convert-python")], sort_keys=True)
+    if any(mark in shown for mark in UNDRAWABLE):
+        spec, label = _drawable(spec), _drawable(label)
     of = hashlib.sha256(shown.encode()).hexdigest()[:32]
     kept = KEPT.get().get(of)
     if kept is not None:
@@ -90,6 +94,17 @@ def draw(spec: Mapping[str, Any], label: str) -> str:
     told = html.escape(label, quote=True)
     head = f'<svg class="chart" data-of="{of}" role="img" aria-label="{told}"'
     return text.replace(' class="marks"', "", 1).replace("<svg", head, 1)
+
+
+def _drawable(value: Any) -> Any:
+    """*value* without characters that a picture cannot hold: the library ends the process."""
+    if isinstance(value, str):
+        return NOT_XML.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, Mapping):
+        return {_drawable(key): _drawable(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_drawable(item) for item in value]
+    return value
 
 
 def drawings(page: str) -> Iterator[tuple[str, str]]:
