@@ -71,8 +71,15 @@ def read_summary(file: Path) -> Summary | None:
 
 
 def digest(path: Path) -> str:
-    """``sha256:`` and the digest of a file's bytes."""
-    return f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    """``sha256:`` and the digest of a file's bytes.
+
+    Raises:
+        BadReport: something is there that is no file and may never end, such as a pipe.
+    """
+    if path.exists() and not path.is_file():
+        raise BadReport(str(path), "", "not a file")
+    with path.open("rb") as stream:
+        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
 
 
 def _json(file: Path) -> Mapping[str, Any]:

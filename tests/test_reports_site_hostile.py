@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from site_results import guideline_file, publication, result, written
 
 from harness.cli.main import cli
 from harness.publishing import publish
+from reports.errors import BadReport
 
 MARKUP = (
     """x"'><img src=x onerror=alert(1)><script>alert(2)</script></title></style>{{7*7}}\\u0041\\1"""
@@ -107,3 +109,12 @@ def test_a_run_on_the_first_day_of_all_is_compared(tmp_path: Path) -> None:
 
     assert done.exit_code == 0, done.exception
     assert "0001-01-01" in json.dumps(json.loads(done.output))
+
+
+def test_a_pipe_in_place_of_a_result_is_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "result.json")
+
+    with pytest.raises(BadReport, match=r"result\.json: not a file"):
+        publish(
+            publication([guideline_file(tmp_path)]), [tmp_path / "result.json"], tmp_path / "site"
+        )
