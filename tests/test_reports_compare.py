@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cli.policy import regression_code
 from reports.compare.claims import claims
 from reports.compare.comparison import Comparison, compare, document, json_text, schema
 from reports.compare.guards import objections
@@ -256,6 +257,21 @@ def test_a_loss_of_any_kind_is_no_pass_any_more(before: str, after: str, kind: s
     (found,) = changes([now], [then], {}).checks
 
     assert (found.kind, found.before, found.after) == (kind, before, after)
+
+
+@pytest.mark.parametrize(
+    ("after", "verdict", "level", "code"),
+    [("passed", "compliant", 3, 0), ("failed", "not-compliant", 1, 1),
+     ("blocked", "inconclusive", 1, 3), ("blocked", "not-compliant", 3, 1),
+     ("passed", "inconclusive", 3, 1), ("passed", "compliant", 2, 1)],
+)  # fmt: skip
+def test_what_could_not_be_told_is_no_regression_to_a_build(
+    after: str, verdict: str, level: int, code: int
+) -> None:
+    then = subject("a", judgement=judgement({"net-01": "passed"}, verdict="compliant"))
+    judged = judgement({"net-01": after}, level=level, verdict=verdict)
+
+    assert regression_code(changes([subject("a", judgement=judged)], [then], {})) == code
 
 
 def test_what_a_run_of_chosen_checks_left_out_cannot_be_told() -> None:

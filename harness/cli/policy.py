@@ -49,10 +49,15 @@ def gated(code: int, policy: str) -> int:
 
 
 def regression_code(found: Changes) -> int:
-    """1 if something got worse, 3 if something that passed can now not be told, else 0."""
-    if found.of("regression") or found.fallen:
+    """1 if something got worse, 3 if something that passed can now not be told, else 0.
+
+    A verdict or level that fell because something could not be told is 3 as well.
+    """
+    unsure = {change.member for change in found.of("unknown")}
+    fallen = [f for f in found.fallen if f.after == "not-compliant" or f.member not in unsure]
+    if found.of("regression") or fallen:
         return 1
-    return 3 if found.of("unknown") else 0
+    return 3 if unsure else 0
 
 
 def check_baselines(baselines: Sequence[Path]) -> None:
