@@ -83,8 +83,12 @@ class Publication:
 
     @cached_property
     def documents(self) -> list[GuidelineDocument]:
-        """The guidelines as the site takes them."""
-        return guideline_documents(self.guidelines)
+        """The guidelines as the site takes them, without the publisher's private values."""
+        found = guideline_documents(self.guidelines)
+        if not self.private.values:
+            return found
+        taken = redaction({}, self.private)
+        return [GuidelineDocument.model_validate(taken.value(one.model_dump())) for one in found]
 
     @cached_property
     def render(self) -> Renderer:

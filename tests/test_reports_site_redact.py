@@ -14,6 +14,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from site_results import guideline_file, publication, result, written
 
+from guidelines.catalog import load_waivers
 from harness.publishing import publish
 from reports.redact import Private
 
@@ -103,6 +104,30 @@ def test_no_planted_value_reaches_any_file_of_the_site(
 
     assert (root / "site/index.html").is_file()
     assert leaks(root / "site", [secret, address, str(account)]) == []
+
+
+def test_words_of_a_guideline_and_of_waivers_are_redacted_too(tmp_path: Path) -> None:
+    secret = "Zk9qTx7mVw4bLp"
+    guideline = guideline_file(tmp_path)
+    text = guideline.read_text(encoding="utf-8")
+    for title in ("A small guideline", "Everything", "The component", "Members resolve"):
+        assert title in text
+        text = text.replace(title, f"{title} of {secret}")
+    guideline.write_text(text, encoding="utf-8")
+    waiver = {"check": "net-10", "owner": secret, "reason": f"as {secret}", "expires": "2027-01-01"}
+    (tmp_path / "w.json").write_text(json.dumps({"waivers": [waiver]}), encoding="utf-8")
+    paths = written(tmp_path / "r", [result("p", "2026-11-01", net_10="failed", disk_03="passed")])
+    private = Private(values=(secret,))
+
+    publish(
+        publication([guideline], private=private, waivers=load_waivers(tmp_path / "w.json")),
+        paths,
+        tmp_path / "site",
+    )
+
+    verdicts = (tmp_path / "site/runs/run-2026-11-01/p.verdicts.json").read_text(encoding="utf-8")
+    assert "as [private-1]" in verdicts
+    assert leaks(tmp_path / "site", [secret]) == []
 
 
 def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
