@@ -453,6 +453,8 @@ def test_our_own_reader_reads_what_we_write(form: str, folder: Path, tmp_path: P
     evidence = load_results(file)
 
     assert len(evidence.outcomes) == len(EVERY) + len(ADVISED)
+    names = {name for outcome in evidence.outcomes for name in outcome.names}
+    assert {*EVERY, *ADVISED} <= names  # so that a guideline's checks are found in it
 
 
 def test_annotations_cannot_be_forged_and_say_what_matters() -> None:

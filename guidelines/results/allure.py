@@ -17,6 +17,7 @@ from guidelines.results.strict_json import Foreign, checked, parse
 
 FORMAT = "allure"
 SUFFIX = "-result.json"
+IDS = ("AS_ID", "ALLURE_ID")  # labels with the id of a test; adapters differ in case
 _FILE_BYTES = 8 * MIB
 _STATUSES = {
     "passed": Status.PASSED,
@@ -184,7 +185,7 @@ def _add(read: _Read, collector: Collector) -> None:
         # allure-pytest writes package.module:Class#test or package.module#test.
         forms.add(full.replace(":", ".").replace("#", "."))
     forms.update(
-        label.value for label in result.labels or () if label.name == "as_id" and label.value
+        label.value for label in result.labels or () if label.name.upper() in IDS and label.value
     )
     seconds = (
         (result.stop - result.start) / 1000
