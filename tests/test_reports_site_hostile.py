@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from defusedxml import ElementTree
 from site_results import guideline_file, publication, result, written
 
-from harness.cli.main import cli
+from harness.cli.main import cli, main
 from harness.publishing import publish
 from reports.errors import BadReport
 
@@ -109,6 +109,24 @@ def test_a_run_on_the_first_day_of_all_is_compared(tmp_path: Path) -> None:
 
     assert done.exit_code == 0, done.exception
     assert "0001-01-01" in json.dumps(json.loads(done.output))
+
+
+def test_an_error_tells_a_hostile_name_without_moving_the_cursor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A terminal would obey what it is sent; here it is a name in a complaint."""
+    paths = written(tmp_path / "r", [everywhere(CONTROL), everywhere("q")])
+    guideline = str(guideline_file(tmp_path))
+    words = ["interop", "compare", *map(str, paths), "--guideline", guideline]
+    monkeypatch.setattr("sys.argv", words)
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "did not finish" in told
+    assert all(one.isprintable() for one in told.rstrip("\n"))
 
 
 def test_a_pipe_in_place_of_a_result_is_one_line(tmp_path: Path) -> None:

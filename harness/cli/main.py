@@ -38,6 +38,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
+LONGEST = 4000  # characters of an error's line
+
+
 class LazyGroup(click.Group):
     """A group that imports a subcommand when it is called."""
 
@@ -96,13 +99,13 @@ def _usage(error: click.ClickException) -> str:
 
 def _one_line(error: Exception) -> str | None:
     """The line to show for an error that is the input's fault, or None for our own bug."""
-    from guidelines.errors import BadDocument
+    from guidelines.errors import BadDocument, one_line
     from provisioner.errors import PlatformError
     from reports.errors import BadReport
 
     if isinstance(error, (BadDocument, PlatformError, BadReport)):
-        return " ".join(str(error).split())
+        return one_line(str(error), LONGEST)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{(error.strerror or str(error)).lower()}"
+        return one_line(f"{where}{(error.strerror or str(error)).lower()}", LONGEST)
     return None
