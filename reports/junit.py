@@ -78,7 +78,7 @@ def _suite(root: Element, subject: Subject, items: Sequence[Entry]) -> None:
         SubElement(properties, "property", name=name, value=clean(value))
     for entry, tag in zip(items, tags, strict=True):
         again = subject.again(entry.id) if entry.records else ""
-        _case(suite, entry, tag, again)
+        _case(suite, subject.label, entry, tag, again)
 
 
 def _properties(subject: Subject) -> list[tuple[str, str]]:
@@ -97,11 +97,16 @@ def _properties(subject: Subject) -> list[tuple[str, str]]:
     return [(name, value) for name, value in told if value]
 
 
-def _case(suite: Element, entry: Entry, tag: Tag, again: str) -> None:
-    """One check; its id is the name, so that a judge can match it. *again* is how to repeat it."""
+def _case(suite: Element, label: str, entry: Entry, tag: Tag, again: str) -> None:
+    """One check; its id is the name, so that a judge can match it. *again* is how to repeat it.
+
+    The class begins with the result's label: GitLab and Jenkins know a test by class and name, and
+    would show one of several platforms only.
+    """
     test = next((record.test for record in entry.records if record.test), entry.topic)
+    where = clean(f"{label}.{test}")
     case = SubElement(
-        suite, "testcase", classname=clean(test), name=clean(entry.id), time=f"{entry.seconds:.3f}"
+        suite, "testcase", classname=where, name=clean(entry.id), time=f"{entry.seconds:.3f}"
     )
     reason = clean(entry.reason)
     if tag == "skipped":

@@ -152,6 +152,13 @@ def test_junit_is_valid_and_a_required_check_that_was_skipped_is_no_harmless_ski
     assert suite.get("skipped") == str(tags.count("skipped"))
 
 
+def test_the_same_check_of_two_platforms_is_two_tests_in_junit() -> None:
+    root = ElementTree.fromstring(suites([subject(EVERY, name) for name in ("a", "b")], ABOUT))
+
+    known = {(case.get("classname"), case.get("name")) for case in root.iter("testcase")}
+    assert len(known) == 2 * len(EVERY)
+
+
 def test_an_advised_check_never_fails_a_build() -> None:
     suite = ElementTree.fromstring(suites([subject(ADVISED)], ABOUT))[0]
 
