@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +25,24 @@ STYLES = {
     "waived": "dim",
     "not-applicable": "dim",
 }
+
+
+class Harmless:
+    """What is shown, without the characters of others that a terminal would obey."""
+
+    def __init__(self, shown: RenderableType) -> None:
+        self._shown = shown
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self._shown, options):
+            yield Segment(printable(segment.text), segment.style, segment.control)
+
+
+def printable(text: str) -> str:
+    """*text* without control characters and marks of direction; its lines stay lines."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(one for one in text if one == "\n" or one.isprintable())
 
 
 def word(outcome: str) -> Text:

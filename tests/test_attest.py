@@ -494,6 +494,19 @@ def test_a_run_whose_verdict_was_edited_is_not_signed(tmp_path: Path, keys: Path
     assert not (tmp_path / "b").exists()
 
 
+def test_a_run_judged_by_an_older_text_says_how_to_sign_it(tmp_path: Path, keys: Path) -> None:
+    folder = run_folder(tmp_path / "cloud", document())
+    verdict = json.loads((folder / "verdict.json").read_text())
+    verdict["guideline_digest"] = "sha256:" + "0" * 64
+    (folder / "verdict.json").write_text(json.dumps(verdict))
+
+    made = sign(folder, keys / "vendor", "--to", tmp_path / "b")
+    anew = sign(folder, keys / "vendor", "--to", tmp_path / "b", "--guideline", "2026.11")
+
+    assert "another text of 2026.11; to judge anew, give --guideline 2026.11" in str(made.exception)
+    assert anew.exit_code == 0, anew.output
+
+
 def test_a_bundle_is_never_overwritten(signed: Path, keys: Path, tmp_path: Path) -> None:
     folder = run_folder(tmp_path / "cloud", document())
 

@@ -129,6 +129,21 @@ def test_an_error_tells_a_hostile_name_without_moving_the_cursor(
     assert all(one.isprintable() for one in told.rstrip("\n"))
 
 
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_a_comparison_does_not_move_the_cursor_either(form: str, tmp_path: Path) -> None:
+    document = everywhere(CONTROL) | {"complete": True, "incomplete": ""}
+    del document["workload"]
+    other = result("q", "2026-11-02", net_10="passed", disk_03="passed")
+    paths = [str(path) for path in written(tmp_path / "r", [document, other])]
+    words = ["compare", *paths, "--guideline", str(guideline_file(tmp_path)), "--format", form]
+
+    done = CliRunner().invoke(cli, words)
+
+    assert done.exit_code == 0, done.exception
+    assert "[31m" in done.output.replace("\\", "")
+    assert not {one for one in CONTROL if not one.isprintable()} & set(done.output)
+
+
 def test_a_pipe_in_place_of_a_result_is_one_line(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "result.json")
 

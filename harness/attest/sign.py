@@ -83,9 +83,11 @@ def make(
         judged = rejudge(folder, predicate, case.at)
         seen = [seen_of(evidence, files[evidence.source]) for evidence in judged.evidence]
     if expected is not None and _opinion(expected.dump()) != _opinion(judged.document):
-        raise BadReport(
-            str(case.evidence[0]), "verdict.json", "is not what judging this result comes to"
-        )
+        wrong = "is not what judging this result comes to"
+        if expected.dump().get("guideline_digest") != judged.guideline.digest:
+            name = expected.guideline
+            wrong = f"was judged by another text of {name}; to judge anew, give --guideline {name}"
+        raise BadReport(str(case.evidence[0]), "verdict.json", wrong)
     files[bundle.VERDICT] = document_bytes(judged.document)
     predicate = predicate.model_copy(
         update={

@@ -28,6 +28,7 @@ from reports.compare.page import pieces
 from reports.compare.spreadsheet import checks_csv
 from reports.compare.text import markdown, summary, terminal
 from reports.redact import Private
+from reports.terminal import Harmless, printable
 from reports.write import write_pieces, write_text
 
 PATHS = click.Path(exists=True, path_type=Path)
@@ -122,21 +123,21 @@ def _show(comparison: Comparison, form: str, output: Path | None) -> None:
     if form == "html":
         file = output or Path("comparison.html")
         write_pieces(file, pieces(comparison))
-        click.echo(summary(comparison))
+        click.echo(printable(summary(comparison)))
         click.echo(f"comparison: {file}")
         return
     if form == "text" and output is None:
         console = Console()
         if not console.is_terminal:
             console = Console(width=WIDE)
-        console.print(terminal(comparison))
+        console.print(Harmless(terminal(comparison)))
         return
     text = _text(comparison, form)
     if output is None:
         click.echo(text, nl=False)
     else:
         write_text(output, text)
-        click.echo(summary(comparison))
+        click.echo(printable(summary(comparison)))
 
 
 def _text(comparison: Comparison, form: str) -> str:
@@ -147,7 +148,7 @@ def _text(comparison: Comparison, form: str) -> str:
     if form == "markdown":
         return markdown(comparison)
     out = io.StringIO()
-    Console(width=WIDE, file=out).print(terminal(comparison))
+    Console(width=WIDE, file=out).print(Harmless(terminal(comparison)))
     return out.getvalue()
 
 

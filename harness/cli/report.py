@@ -15,6 +15,7 @@ from guidelines.results import load_results
 from harness.outcome import program_for, write_page
 from harness.subjects import expanded, stored_waivers
 from reports.read import read_result
+from reports.terminal import Harmless
 from reports.terminal import verdicts as verdict_table
 from reports.verdict import VerdictDocument
 
@@ -50,5 +51,5 @@ def report_command(
         verdict = judge(guideline, [load_results(file)], program=chosen, at=day, waivers=waivers)
         verdicts[name] = VerdictDocument.model_validate(verdict.to_json())
     write_page(output, documents, verdicts, guideline, title="Interop report")
-    Console().print(verdict_table(verdicts))
+    Console().print(Harmless(verdict_table(verdicts)))
     click.echo(f"report: {output}")

@@ -17,7 +17,7 @@ from reports.compare.grouped import disagrees, groups, shared, some
 from reports.compare.regressions import KINDS, Kind
 from reports.compare.topics import TOPICS
 from reports.page import MARKS
-from reports.terminal import STYLES
+from reports.terminal import STYLES, printable
 
 VALUE_CHARS = 120
 LONGEST = 400_000  # bytes of markdown: of a step that says more than 1 MiB GitHub shows nothing
@@ -293,7 +293,7 @@ def _marked(row: Sequence[str]) -> list[str]:
 
 def escape(text: str) -> str:
     """*text* as one line of markdown that means nothing but itself, and calls nobody."""
-    line = " ".join(text.split())
+    line = printable(" ".join(text.split()))
     for mark in ("\\", "|", "<", ">", "&", "*", "_", "~", "$", "`", "[", "]", "!", "#"):
         line = line.replace(mark, f"\\{mark}")
     return line.replace("@", "@\N{ZERO WIDTH SPACE}")
