@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from guidelines.model import Guideline
 from harness.subjects import about_checks
@@ -41,12 +43,19 @@ def tell_verdict(
     judgement = judgement_of(verdict, digest=guideline.digest, components=components)
     subject = replace(subject_of(result), judgement=judgement)
     about = about_checks(guideline, list(guideline.programs))
-    files = sorted(folder.glob("*-result.json"))
-    written = {file.name: json.loads(file.read_text(encoding="utf-8")) for file in files}
-    for name, text in judged(written, subject, about, missing=missing):
+    for name, text in judged(_written(folder), subject, about, missing=missing):
         write_text(folder / name, text)
     for name, text in context([subject], build):
         write_text(folder / name, text)
+
+
+def _written(folder: Path) -> dict[str, dict[str, Any]]:
+    """The results by the names of their files; one that breaks off is none: pytest was killed."""
+    found = {}
+    for file in sorted(folder.glob("*-result.json")):
+        with suppress(ValueError):
+            found[file.name] = json.loads(file.read_text(encoding="utf-8"))
+    return found
 
 
 def build_of(environment: Mapping[str, str]) -> dict[str, str]:
