@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,107 +15,32 @@ import pytest
 import xmlschema
 from click.testing import CliRunner
 from defusedxml import ElementTree
+from export_subjects import (
+    ABOUT,
+    ADVISED,
+    ALL,
+    BAD,
+    DIGEST,
+    EVERY,
+    FULL,
+    NOW,
+    record,
+    state_of,
+    subject,
+)
 from oscal_bindings.parser import parse_oscal
 
-from guidelines.results import load_results
-from harness.allure_folder import build_of
 from harness.cli.compare import compare_command
 from harness.cli.export import FORMATS, export_command
-from reports.compare.table import STATES
 from reports.compare.text import LONGEST
-from reports.exports.allure import allure, judged
 from reports.exports.ctrf import ctrf
 from reports.exports.oscal import oscal, token
 from reports.exports.sarif import sarif
 from reports.exports.summary import facts_csv, github, markdown
 from reports.junit import suites
-from reports.result import CheckRecord, EvidenceRecord, FactRecord
-from reports.subject import About, ItemState, Judgement, Subject
+from reports.result import FactRecord
 
 SCHEMAS = Path(__file__).parent / "data" / "schemas"
-DIGEST = "sha256:" + "0" * 64
-NOW = "2026-11-21T03:00:00.000+00:00"
-BAD = "]]> <b>&\x00\x1b|`*\n::error::forged\n%0A https://x 😀"
-
-
-def record(id_: str, outcome: str, reason: str = "") -> CheckRecord:
-    return CheckRecord(
-        id=id_,
-        title=f"Title of {id_}",
-        test=f"suites.x::{id_}",
-        outcome=outcome,  # type: ignore[arg-type]
-        reason=reason,
-        started=NOW,
-        seconds=1.5,
-        facts=[FactRecord(name="arp", value=["a", BAD], source="guest", member="m-1")],
-        evidence=[EvidenceRecord(title=f"$ {BAD}", text=BAD)],
-    )
-
-
-# One check in each state a required item can have, and one that is only advised.
-OUTCOMES = {"failed": "failed", "blocked": "blocked", "skipped": "skipped", "waived": "failed",
-            "not-applicable": "not-applicable", "passed": "passed"}  # fmt: skip
-
-
-def subject(
-    states: Mapping[str, str], name: str = "cloud", *, judged: bool = True, **more: Any
-) -> Subject:
-    items = {
-        id_: ItemState(
-            state=state,
-            reason="passed" if state == "passed" else f"{state}: {BAD}",
-            evidence="" if state == "missing" else f"{name}/result.json#checks[0]",
-            status="advisory" if id_.startswith("adv") else "required",
-        )
-        for id_, state in states.items()
-    }
-    records = [
-        record(id_, OUTCOMES[state], "" if state == "passed" else BAD)
-        for id_, state in states.items()
-        if state != "missing"
-    ]
-    judgement = Judgement(
-        guideline="2026.11", digest=DIGEST, program="compute", at="2026-11-21",
-        verdict="not-compliant", level=1, held_back_by=("net-01",), reasons=("1 failed",),
-        counts={"required": len(items)}, items=items, expires="2027-05-20", components=("network",),
-    )  # fmt: skip
-    fields: dict[str, Any] = {
-        "label": name,
-        "platform": name,
-        "kind": "fake",
-        "id": f"r-{name}",
-        "run": f"run-{name}",
-        "started": NOW,
-        "finished": "2026-11-21T03:10:00.000+00:00",
-        "tool": "interop-harness",
-        "tool_version": "0.1.0",
-        "suite": DIGEST,
-        "digest": f"sha256:{name}",
-        "source": f"{name}/result.json",
-        "records": tuple(records),
-        "judgement": judgement if judged else None,
-    }
-    return Subject(**{**fields, **more})
-
-
-EVERY = {f"net-{n:02}": state for n, state in enumerate(STATES)}
-ADVISED = {f"adv-{n:02}": state for n, state in enumerate(STATES)}
-ABOUT = {
-    id_: About(
-        id=id_,
-        title=f"The requirement {id_} <b>",
-        level=3,
-        components=("network",),
-        capabilities=("addressing",),
-        status="advisory" if id_.startswith("adv") else "required",
-        references=(("RFC 1035", "https://www.rfc-editor.org/rfc/rfc1035"), ("A book", "")),
-    )
-    for id_ in (*EVERY, *ADVISED)
-}
-FULL = subject({**EVERY, **ADVISED})
-UNJUDGED = subject({k: v for k, v in EVERY.items() if v != "missing"}, "raw", judged=False)
-STOPPED = subject({}, "stopped", complete=False, incomplete=BAD, started="", finished="")
-ALL = [FULL, UNJUDGED, STOPPED]
 
 
 def schema(name: str) -> Any:
@@ -128,11 +52,6 @@ def validate(document: Any, name: str) -> None:
     made = jsonschema.validators.validator_for(found)
     made.check_schema(found)
     made(found, format_checker=made.FORMAT_CHECKER).validate(json.loads(json.dumps(document)))
-
-
-def state_of(words: Mapping[str, str]) -> dict[str, str]:
-    """What a format says of each of our states, by state, for the required checks."""
-    return {state: words[id_] for id_, state in EVERY.items()}
 
 
 def test_junit_is_valid_and_a_required_check_that_was_skipped_is_no_harmless_skip() -> None:
@@ -297,171 +216,6 @@ def test_any_name_becomes_an_oscal_token(name: str) -> None:
 def test_exports_of_one_result_are_the_same_each_time() -> None:
     for make in (ctrf, oscal):
         assert make([FULL], ABOUT, made=NOW) == make([FULL], ABOUT, made=NOW)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    old = subject(dict.fromkeys(EVERY, "passed"), run="older", digest="sha256:older")
-    for name, text in allure([FULL], ABOUT, baselines=[old]):
-        file = tmp_path / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    return tmp_path
-
-
-def results_in(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(file.read_text()) for file in sorted(folder.glob("*-result.json"))]
-
-
-def test_allure_says_broken_where_we_could_not_tell(folder: Path) -> None:
-    said = {r["name"].split()[0]: r["status"] for r in results_in(folder)}
-
-    assert state_of(said) == {
-        "failed": "failed", "skipped": "failed", "missing": "failed", "blocked": "broken",
-        "waived": "skipped", "not-applicable": "skipped", "passed": "passed",
-    }  # fmt: skip
-
-
-def test_a_failure_says_how_to_repeat_it_in_allure_and_ctrf() -> None:
-    one = subject({"net-00": "failed"}, seed=7)
-
-    files = dict(allure([one], ABOUT))
-    (result,) = (json.loads(t) for n, t in files.items() if n.endswith("-result.json"))
-    (test,) = ctrf([one], ABOUT, made=NOW)["results"]["tests"]
-
-    command = "interop run -p cloud --select net-00 --seed 7"
-    assert result["statusDetails"]["trace"].endswith(f"\nto repeat it: {command}")
-    assert test["extra"]["repeat"] == command
-
-
-def test_allure_has_labels_links_and_every_attachment(folder: Path) -> None:
-    results = results_in(folder)
-    found = next(r for r in results if r["name"].startswith("net-00"))
-
-    labels = {(label["name"], label["value"]) for label in found["labels"]}
-    assert {("epic", "network"), ("feature", "Addresses and names"), ("severity", "normal"),
-            ("story", "addressing"), ("parentSuite", "cloud")} <= labels  # fmt: skip
-    assert [link["url"] for link in found["links"]] == ["https://www.rfc-editor.org/rfc/rfc1035"]
-    named = {a["source"] for r in results for a in r.get("attachments", [])}
-    assert named == {file.name for file in folder.glob("*-attachment.txt")}
-    assert named
-
-
-def test_allure_history_follows_a_check_and_categories_match_their_messages(folder: Path) -> None:
-    history = json.loads((folder / "history" / "history.json").read_text())
-    trend = json.loads((folder / "history" / "history-trend.json").read_text())
-    categories = json.loads((folder / "categories.json").read_text())
-
-    ids = {r["historyId"] for r in results_in(folder) if r["name"].startswith("net-")}
-    assert set(history) == ids
-    assert trend[0]["data"]["passed"] == len(EVERY)
-    for result in results_in(folder):
-        if result["status"] != "passed":
-            message = result["statusDetails"]["message"]
-            assert [c["name"] for c in categories if result["status"] in c["matchedStatuses"]
-                    and re.fullmatch(c.get("messageRegex", "(?s).*"), message)]  # fmt: skip
-
-
-def pytests(name: str, start: int, **more: Any) -> dict[str, Any]:
-    """A result as allure-pytest writes it, which knows of no platform and no verdict."""
-    label = {"name": "AS_ID", "value": name}
-    return {"uuid": f"{name}-{start}", "historyId": name, "fullName": f"x#{name}", "start": start,
-            "stop": start + 1, "labels": [label], "name": name, **more}  # fmt: skip
-
-
-def judged_results(states: Mapping[str, str], *written: dict[str, Any], name: str = "cloud",
-                   missing: bool = True) -> dict[str, dict[str, Any]]:  # fmt: skip
-    files = {f"{document['uuid']}-result.json": document for document in written}
-    told = judged(files, subject(states, name), ABOUT, missing=missing)
-    return {file: json.loads(text) for file, text in told if file.endswith("-result.json")}
-
-
-def test_what_pytest_wrote_for_allure_is_told_as_it_was_judged() -> None:
-    steps = [{"name": "a step"}]
-    attached = [{"name": "log", "source": "a", "type": "text/plain"}]
-    wrote = [pytests(id_, 5, status="broken", steps=steps, attachments=attached) for id_ in EVERY
-             if EVERY[id_] != "missing"]  # fmt: skip
-
-    found = judged_results(EVERY, *wrote)
-
-    exported = {r["name"]: r for n, t in allure([subject(EVERY)], ABOUT)
-                if n.endswith("-result.json") for r in [json.loads(t)]}  # fmt: skip
-    assert {r["name"] for r in found.values()} == set(exported)
-    for result in found.values():
-        same = ("status", "historyId", "labels", "links", "parameters", "statusDetails")
-        export = exported[result["name"]]
-        assert {k: result.get(k) for k in same} == {k: export.get(k) for k in same}
-        if "missing" not in result.get("statusDetails", {}).get("message", ""):
-            assert (result["steps"], result["attachments"]) == (steps, attached)
-    assert len(judged_results(EVERY, *wrote, missing=False)) == len(wrote)
-
-
-def test_the_same_check_of_two_platforms_is_no_retry_in_allure() -> None:
-    wrote = pytests("net-00", 5, status="passed")
-
-    ids = {r["historyId"] for name in ("a", "b")
-           for r in judged_results({"net-00": "passed"}, wrote, name=name).values()}  # fmt: skip
-
-    assert len(ids) == 2
-
-
-def test_an_earlier_try_of_a_check_stays_what_it_was() -> None:
-    tries = [pytests("net-00", 9, status="passed"), pytests("net-00", 5, status="broken")]
-
-    found = judged_results({"net-00": "passed"}, *tries)
-
-    assert [found[f"net-00-{n}-result.json"]["status"] for n in (5, 9)] == ["broken", "passed"]
-    assert len({(r["historyId"], r["fullName"]) for r in found.values()}) == 1
-
-
-def test_allure_is_told_of_the_build_that_ran_us(tmp_path: Path) -> None:
-    github = {"GITHUB_ACTIONS": "true", "GITHUB_SERVER_URL": "https://github.example",
-              "GITHUB_REPOSITORY": "a/b", "GITHUB_RUN_ID": "7", "GITHUB_WORKFLOW": "interop",
-              "GITHUB_RUN_NUMBER": "3"}  # fmt: skip
-    gitlab = {"GITLAB_CI": "true", "CI_JOB_NAME": "interop", "CI_PIPELINE_IID": "3",
-              "CI_JOB_URL": "https://gitlab.example/a/b/-/jobs/7"}  # fmt: skip
-
-    urls = []
-    for environment in (github, gitlab, {}):
-        files = dict(allure([FULL], ABOUT, build=build_of(environment)))
-        told = json.loads(files["executor.json"])
-        urls.append((told["buildName"], told.get("buildUrl")))
-
-    assert urls == [
-        ("interop #3", "https://github.example/a/b/actions/runs/7"),
-        ("interop #3", "https://gitlab.example/a/b/-/jobs/7"),
-        ("run-cloud", None),
-    ]
-
-
-def test_allure_environment_is_ascii_which_java_reads() -> None:
-    text = dict(allure([subject(EVERY, "größe \\ 😀: 1")], ABOUT))["environment.properties"]
-
-    assert text.splitlines()[0] == r"gr\u00f6\u00dfe\ \\\ \ud83d\ude00\:\ 1.kind=fake"
-
-
-def test_allure_environment_is_one_line_a_word(folder: Path) -> None:
-    lines = (folder / "environment.properties").read_text().splitlines()
-
-    assert "cloud.verdict=not-compliant" in lines
-    assert all(re.fullmatch(r"[^=\s]+=.+", line) for line in lines)
-
-
-@pytest.mark.parametrize("form", ["junit", "ctrf", "allure"])
-def test_our_own_reader_reads_what_we_write(form: str, folder: Path, tmp_path: Path) -> None:
-    file = tmp_path / f"export.{'xml' if form == 'junit' else 'json'}"
-    if form == "allure":
-        file = folder
-    elif form == "junit":
-        file.write_text(suites([FULL], ABOUT), encoding="utf-8")
-    else:
-        file.write_text(json.dumps(ctrf([FULL], ABOUT, made=NOW)), encoding="utf-8")
-
-    evidence = load_results(file)
-
-    assert len(evidence.outcomes) == len(EVERY) + len(ADVISED)
-    names = {name for outcome in evidence.outcomes for name in outcome.names}
-    assert {*EVERY, *ADVISED} <= names  # so that a guideline's checks are found in it
 
 
 def test_annotations_cannot_be_forged_and_say_what_matters() -> None:
