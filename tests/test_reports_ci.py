@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from guidelines.catalog import load_guideline
+from harness.allure_folder import tell_verdict
 from harness.cli.policy import gated
+from reports.read import read_result, read_verdict
 
 INTEROP = str(Path(sys.executable).with_name("interop"))
 SCHEMA = Path(__file__).parent.parent / "reports" / "schema" / "comparison-1.json"
@@ -236,6 +240,23 @@ def test_the_runs_own_allure_results_say_what_the_verdict_says(bad: Ran) -> None
     assert found["net-06"]["status"] == "passed"
     assert all({"name": "platform", "value": "cloud"} in r["parameters"] for r in found.values())
     assert read(folder / "executor.json")["buildName"] == bad.folder.name
+
+
+def test_a_file_that_breaks_off_and_checks_that_never_ran_are_told_to_allure(
+    good: Ran, tmp_path: Path
+) -> None:
+    run = good.folder / "cloud"
+    folder = Path(shutil.copytree(run / "allure", tmp_path / "allure"))
+    (folder / "broken-result.json").write_text('{"uuid": "b')
+    verdict = read_verdict(run)
+
+    tell_verdict(folder, read_result(run), verdict, load_guideline("2026.11"), {}, missing=True)
+
+    (folder / "broken-result.json").unlink()
+    found = {r["name"].split()[0]: r["status"] for r in map(read, folder.glob("*-result.json"))}
+    assert {found.pop(name) for name in FEW.split(",")} == {"passed"}
+    assert set(found.values()) == {"failed"}
+    assert len(found) == verdict.counts["missing"] > 0
 
 
 def read(file: Path) -> dict[str, Any]:
