@@ -67,7 +67,10 @@ class _Drawing:
             for name in layer.values:
                 if name not in self.workload.params:
                     source = layer.sources.get(name, layer.name)
-                    self._unmet(f"{source}: {name} is no parameter of {self.workload.name}")
+                    known = ", ".join(sorted(self.workload.params)) or "none"
+                    self._unmet(
+                        f"{source}: {name} is no parameter of {self.workload.name}; known: {known}"
+                    )
         self._needs()
         placed = self._placed()
         for site in self.sites.values():

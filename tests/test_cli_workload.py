@@ -66,7 +66,7 @@ def test_everything_unmet_is_told_with_exit_code_2(here: Path) -> None:
 
     assert code == 2
     assert told.splitlines() == [
-        "unmet: --set: colour is no parameter of small",
+        "unmet: --set: colour is no parameter of small; known: app.port",
         "unmet: needs 5 machines, groups have 2",
         "unmet: p: needs teleport: its description does not offer it",
     ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import ClassVar
 
 import click
+
+from guidelines.suggest import nearest
 
 # name -> (module, attribute, one-line help). Modules are imported only when their command runs,
 # so that `interop --help` stays fast.
@@ -51,7 +54,9 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.table:
-            return None
+            near = nearest(cmd_name, self.table)
+            hint = f", did you mean {near!r}" if near else ""
+            ctx.fail(f"No such command {cmd_name!r}{hint}")
         module, attribute, _ = self.table[cmd_name]
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)  # noqa: S101 - our own table
@@ -70,6 +75,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; bad input is one line on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a locale without our signs is no reason to die
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -106,6 +114,7 @@ def _one_line(error: Exception) -> str | None:
     if isinstance(error, (BadDocument, PlatformError, BadReport)):
         return one_line(str(error), LONGEST)
     if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
+        name = error.filename2 or error.filename  # of a replaced file the name that was asked for
+        where = f"{name}: " if name else ""
         return one_line(f"{where}{(error.strerror or str(error)).lower()}", LONGEST)
     return None

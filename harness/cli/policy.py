@@ -24,6 +24,13 @@ from reports.compare.guards import objections
 from reports.compare.regressions import Changes, changes
 
 POLICIES = ("verdict", "not-compliant", "regression", "never")
+_TOLD = {
+    "verdict": "verdict: 1 not compliant, 3 could not be judged.",
+    "not-compliant": "not-compliant: only 1.",
+    "regression": "regression: 1 if anything passed in the --baseline and does not now,"
+    " 3 if that cannot be told.",
+    "never": "never: 0.",
+}
 
 
 def fail_on_option(*names: str) -> Callable[[FC], FC]:
@@ -33,9 +40,7 @@ def fail_on_option(*names: str) -> Callable[[FC], FC]:
         type=click.Choice(names or POLICIES),
         default=(names or POLICIES)[0],
         show_default=True,
-        help="verdict: 1 not compliant, 3 could not be judged. not-compliant: only 1."
-        " regression: 1 if anything passed in the --baseline and does not now, 3 if that cannot"
-        " be told. never: 0. Bad input is always 2.",
+        help=" ".join([*(_TOLD[name] for name in names or POLICIES), "Bad input is always 2."]),
     )
 
 

@@ -43,6 +43,8 @@ def reap_command(
         raise click.UsageError("expected exactly one of --run, --expired and --mine")
     if run:
         folder = run_folder(results, run)
+        if folder != results / run and not folder.is_dir():
+            raise click.UsageError(f"--run: {run}: no such folder")
         run, results = folder.name, folder.parent
     which = Selection(run=run, expired=expired, mine=mine)
     platforms = read_platforms(files, names or None)
@@ -68,8 +70,11 @@ def reap_command(
         for left in leftovers:
             click.echo(_line(left))
         if not yes:
+            nothing = "nothing to remove"
+            if run and not (results / run).is_dir():
+                nothing += f"; no run {run} in {results}, so only its tags were looked for"
             click.echo(f"{len(leftovers)} would be removed; repeat with --yes to do it"
-                       if leftovers else "nothing to remove")  # fmt: skip
+                       if leftovers else nothing)  # fmt: skip
             return 3 if unasked or seen.unasked or (run and seen.alive) else 0
         done = reaper.reap(which)
     for text in done.left:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from guidelines.catalog import load_guideline
 from guidelines.errors import BadDocument
+from guidelines.suggest import nearest
 from harness.cli.platforms import FILES
 from harness.cli.policy import (
     against,
@@ -181,9 +183,17 @@ def _selected(words: tuple[str, ...], reference: str) -> list[str]:
         ids = [check.id for check in capability.checks] if capability else []
         ids += [id_ for id_ in guideline.checks if id_ == word or id_.startswith(f"{word}-")]
         if not ids:
-            raise BadDocument("--select", word, f"guideline {guideline.id} has no such check")
+            raise BadDocument("--select", word, _no_such(guideline.id, word, guideline.checks))
         chosen += ids
     return list(dict.fromkeys(chosen))
+
+
+def _no_such(guideline: str, word: str, checks: Iterable[str]) -> str:
+    """What to say of a word that names no check."""
+    chapters = {id_.rpartition("-")[0] for id_ in checks}
+    near = nearest(word, [*checks, *chapters])
+    hint = f"did you mean {near!r}" if near else f"chapters are {', '.join(sorted(chapters))}"
+    return f"guideline {guideline} has no such check; {hint}"
 
 
 def _pairs(sets: tuple[str, ...]) -> dict[str, str]:
