@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import threading
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+import click
 from rich.console import Console
 
 from guidelines.catalog import load_guideline, load_waivers
@@ -157,10 +159,24 @@ class Run:
             for name, future in futures.items():
                 error = future.exception()
                 if error is not None:
-                    text = "".join(traceback.format_exception(error))
-                    (self.folder / name).mkdir(parents=True, exist_ok=True)
-                    (self.folder / name / "error.log").write_text(text, encoding="utf-8")
-                    self.console.print(f"{name}: internal error: {error}", markup=False)
+                    self._broke_down(name, error)
+
+    def _broke_down(self, name: str, error: BaseException) -> None:
+        """Say that a platform's run ended by an error, and what removes its rest.
+
+        A disk that is full keeps the error from being written, not from being told.
+        """
+        what = "" if isinstance(error, OSError) else "internal error: "
+        click.echo(f"{name}: {what}{error}; what was created may still stand, to remove it:\n"
+                   f"{self._reap_command()}", err=True)  # fmt: skip
+        with suppress(OSError):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+            text = "".join(traceback.format_exception(error))
+            (self.folder / name / "error.log").write_text(text, encoding="utf-8")
+
+    def _reap_command(self) -> str:
+        files = " ".join(f"--platforms {shlex.quote(str(file))}" for file in self.spec.files)
+        return f"interop reap --run {shlex.quote(str(self.folder.absolute()))} {files} --yes"
 
     def _one(self, run: PlatformRun) -> None:
         """One platform, up to its verdict."""
@@ -236,8 +252,7 @@ class Run:
                 text = "interrupted: taking everything down; once more to stop at once"
                 self.console.print(text)
             else:
-                files = " ".join(f"--platforms {file}" for file in self.spec.files)
-                print(f"interop reap --run {self.folder} {files} --yes", flush=True)  # noqa: T201
+                print(self._reap_command(), flush=True)  # noqa: T201
                 os._exit(130)
 
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from harness.run import Run as HarnessRun
+from harness.run_spec import RunSpec
 from provisioner.workload import find_workload
 
 INTEROP = str(Path(sys.executable).with_name("interop"))
@@ -204,6 +207,22 @@ def test_a_budget_bounds_what_is_asked_for(place: Path) -> None:
     assert kept.returncode == applied.returncode == 2
     assert kept.stderr.strip().endswith("--keep-on-failure 1: the budget allows 30m")
     assert applied.stderr.strip().endswith("unmet: --hours 6: the budget allows 45m")
+
+
+def test_a_run_that_cannot_write_any_more_says_what_removes_its_rest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = object.__new__(HarnessRun)
+    run.folder = tmp_path / "a run"
+    run.folder.write_text("in the way, so that nothing can be written")
+    run.spec = RunSpec.model_construct(files=[tmp_path / "p.yaml"])
+
+    run._broke_down("good", OSError(28, "No space left on device"))
+
+    first, command = capsys.readouterr().err.splitlines()
+    assert "No space left on device; what was created may still stand" in first
+    wanted = ["interop", "reap", "--run", str(run.folder), "--platforms", f"{tmp_path}/p.yaml"]
+    assert shlex.split(command) == [*wanted, "--yes"]
 
 
 def test_kill_9_then_reap_leaves_nothing(place: Path) -> None:
