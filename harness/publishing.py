@@ -1,128 +1,34 @@
-"""From result files to a site: what is new is read, judged, redacted; what changed is written."""
+"""From result files to a site: what is new is read; what changed is written."""
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import os
-import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import date
-from functools import cached_property
-from importlib.metadata import version
-from importlib.resources import files
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from guidelines.errors import BadDocument
-from guidelines.evidence import Evidence
-from guidelines.freshness import counts_until
-from guidelines.judge import judge
-from guidelines.model import Guideline
-from guidelines.requirements import choose_program
-from guidelines.results import load_results
-from guidelines.verdict import State, Verdict
-from guidelines.waivers import Waiver
+from harness import site_result
 from harness.attest.bundle import is_bundle
-from harness.guideline_documents import guideline_documents
-from harness.outcome import program_for
 from harness.processors import by_all_processors, seldom_collected
-from harness.signed import bundle_digest, evidence_of, signed_part
-from harness.subjects import about_checks, speaks
-from reports.attest.keys import Signer
-from reports.compare.claims import Claim, claims
-from reports.read import digest, read_json, read_summary, result_of
-from reports.redact import Private, redaction
-from reports.result import SCHEMA, Result
+from harness.publication import Publication
+from harness.signed import bundle_digest
+from reports.read import digest, read_json, read_summary
 from reports.site.build import Page, Site, build, parts
 from reports.site.charts import KEPT, drawings
-from reports.site.documents import GuidelineDocument, Judged, Summary
-from reports.site.render import Renderer, page
-from reports.site.runs import result_pages
-from reports.site.summary import shortened, summarise
-from reports.subject import About, judgement_of, subject_of
-from reports.verdict import VerdictDocument
+from reports.site.documents import Summary
+from reports.site.render import page
 from reports.write import Tree
 
 MEMORY = "site.json"
 MEMORY_SCHEMA = "interop.site-memory/1"
-BUNDLE = ".bundle.tar.gz"
-ENDINGS = (".html", ".evidence.js", ".result.json", ".verdicts.json", ".summary.json", BUNDLE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Publication:
-    """What to publish and by which rules.
-
-    Args:
-        guidelines: the first is the one that certificates go by.
-        program: of a guideline that has it; else the one that fits the platform.
-        waivers: granted exceptions.
-        private: what is taken out.
-        day: states are as of this day.
-        title: of the site.
-        base: address it is published at; empty if unknown.
-        salt: a secret of this machine, so that nobody guesses private values from keys.
-        waivers_digest: of the file the waivers are from.
-        trusted: whose signatures on bundles are shown with a name.
-    """
-
-    guidelines: Sequence[Guideline]
-    program: str | None = None
-    waivers: tuple[Waiver, ...] = ()
-    waivers_digest: str = ""
-    private: Private = field(default_factory=Private)
-    day: date
-    title: str = "Interop"
-    base: str = ""
-    salt: bytes
-    trusted: tuple[Signer, ...] = ()
-
-    @cached_property
-    def documents(self) -> list[GuidelineDocument]:
-        """The guidelines as the site takes them, without the publisher's private values."""
-        found = guideline_documents(self.guidelines)
-        if not self.private.values:
-            return found
-        taken = redaction({}, self.private)
-        return [GuidelineDocument.model_validate(taken.value(one.model_dump())) for one in found]
-
-    @cached_property
-    def render(self) -> Renderer:
-        """Draws the pages of single results."""
-        return Renderer({"site_title": self.title})
-
-    @cached_property
-    def rules(self) -> bytes:
-        """Everything but a result's bytes that its pages depend on."""
-        parts = [version("interop-harness"), self.title, str(self.program), self.waivers_digest]
-        parts += [document.model_dump_json() for document in self.documents]
-        parts.append(repr(self.private))
-        parts += [f"{s.fingerprint} {s.name} {s.since} {s.until}" for s in self.trusted]
-        for folder in ("", "templates", "assets"):
-            for file in sorted(
-                (files("reports") / "site" / folder).iterdir(), key=lambda file: file.name
-            ):
-                if file.is_file() and not file.name.startswith("."):
-                    parts.append(hashlib.sha256(file.read_bytes()).hexdigest())
-        return "\0".join(parts).encode()
-
-    @cached_property
-    def _abouts(self) -> dict[str, Mapping[str, About]]:
-        return {}
-
-    def about(self, program: str) -> Mapping[str, About]:
-        """What the first guideline's program asks of each check."""
-        if program not in self._abouts:
-            self._abouts[program] = about_checks(self.guidelines[0], [program])
-        return self._abouts[program]
-
-    def key(self, found: str) -> str:
-        """A name for a result's bytes, whose digest is *found*, under these rules."""
-        return hmac.new(self.salt, self.rules + found.encode(), hashlib.sha256).hexdigest()
+ENDINGS = (
+    ".html", ".evidence.js", ".result.json", ".verdicts.json", ".summary.json", site_result.BUNDLE
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +90,7 @@ def _publish(
         return Published(results=len(memory["results"]), read=0, written=[], same=same, removed=[])
     kept = {path: _kept(folder, memory, key) for path, key in keys.items()}
     fresh = {path: key for path, key in keys.items() if kept[path] is None}
-    prepared = _prepared(publication, fresh)
+    prepared = by_all_processors(lambda job: site_result.pages(publication, *job), fresh.items())
     summaries: dict[str, Summary] = {}
     results: dict[str, str] = {}
     sources: dict[str, Path] = {}
@@ -270,183 +176,6 @@ def _files(stem: str, known: Collection[str]) -> list[str]:
     return [stem + ending for ending in ENDINGS if stem + ending in known]
 
 
-def _prepared(publication: Publication, fresh: Mapping[Path, str]) -> Iterator[list[Page]]:
-    """The pages of each new result, in order."""
-    return by_all_processors(lambda job: _pages(publication, *job), fresh.items())
-
-
-def _pages(publication: Publication, path: Path, key: str) -> list[Page]:
-    """One result's pages; the last is its summary, cheaper to send as text than as objects."""
-    signed, archive = None, b""
-    if is_bundle(path):
-        signed, archive = signed_part(
-            path, publication.trusted, publication.guidelines, publication.private
-        )
-        path = evidence_of(path)
-    summary, result, verdicts = prepare(publication, path, key)
-    summary = summary.model_copy(update={"signed": signed})
-    made = list(result_pages(publication.render, summary, result, verdicts, publication.documents))
-    if archive:
-        made.insert(0, (page(summary).removesuffix(".html") + BUNDLE, archive))
-    return made
-
-
-def prepare(
-    publication: Publication, path: Path, key: str
-) -> tuple[Summary, Result | None, list[dict[str, Any]]]:
-    """One result's summary, its redacted document if it is one of ours, and its verdicts."""
-    evidence = load_results(path)
-    if evidence.format != SCHEMA:
-        return _foreign(publication, path, key, evidence)
-    original = read_json(path)
-    taken = redaction(original, publication.private)
-    document = taken.value(original)
-    result = result_of(document, str(path))
-    judged = _judged(publication, evidence, frozenset(original["platform"].get("features", ())))
-    verdicts = [taken.value(verdict) for _, verdict in judged]
-    redacted = document != original
-    found = evidence.digest
-    if redacted:
-        found = f"sha256:{hashlib.sha256(result.text().encode()).hexdigest()}"
-    summary = summarise(
-        result,
-        key=key,
-        digest=found,
-        redacted=redacted,
-        judged=[Judged.model_validate(taken.value(short)) for short, _ in judged],
-        claims=_claims(publication, result, verdicts),
-    )
-    return summary, result, verdicts
-
-
-def _claims(
-    publication: Publication, result: Result, verdicts: Sequence[dict[str, Any]]
-) -> tuple[Claim, ...]:
-    """What is said of the platform, and what its checks make of that by the first guideline."""
-    main = publication.guidelines[0] if publication.guidelines else None
-    told = next((v for v in verdicts if main and v["guideline"] == main.id), None)
-    if main is None or told is None:
-        return ()
-    document = VerdictDocument.model_validate(told)
-    judgement = judgement_of(document, digest=main.digest)
-    subject = replace(subject_of(result), judgement=judgement)
-    about = publication.about(document.program)
-    return claims([subject], about)
-
-
-def _foreign(
-    publication: Publication, path: Path, key: str, evidence: Evidence
-) -> tuple[Summary, None, list[dict[str, Any]]]:
-    """A result of another tool: outcomes and, where it has any, facts."""
-    name = path.name.split(".", 1)[0] or path.name
-    judged = _judged(publication, evidence, frozenset(evidence.declared))
-    started, finished = evidence.started or evidence.finished, evidence.finished
-    facts: dict[str, dict[str, dict[str, str]]] = {}
-    for fact in evidence.facts:
-        if fact.check:
-            text = shortened(str(fact.value))
-            shown = {"text": text, "unit": fact.unit or "", "source": fact.source}
-            facts.setdefault(fact.check, {})[fact.name] = shown
-    plain = {
-        "key": key,
-        "digest": evidence.digest,
-        "id": f"{name}-{evidence.digest[7:15]}",
-        "run": f"{name}-{evidence.digest[7:15]}",
-        "platform": evidence.subject or name,
-        "kind": evidence.format,
-        "format": evidence.format,
-        "started": started.isoformat() if started else "",
-        "finished": finished.isoformat() if finished else "",
-        "complete": evidence.complete,
-        "incomplete": "" if evidence.complete else shortened("; ".join(evidence.notes)),
-        "features": sorted(evidence.declared),
-        "checks": {
-            outcome.name: {
-                "outcome": "blocked" if outcome.status == "unfinished" else outcome.status.value,
-                "reason": shortened(outcome.reason),
-                "seconds": outcome.seconds or 0.0,
-            }
-            for outcome in evidence.outcomes
-            if outcome.covers is None
-        },
-        "facts": facts,
-        "judged": [short for short, _ in judged],
-    }
-    taken = redaction(plain, publication.private)
-    clean = taken.value(plain)
-    for exact in ("key", "digest"):
-        clean[exact] = plain[exact]
-    clean["redacted"] = clean != {**plain, "redacted": False} and clean != plain
-    if clean["redacted"]:
-        clean["digest"] = ""
-    verdicts = [taken.value(verdict) for _, verdict in judged]
-    return Summary.model_validate({"schema": "interop.summary/1", **clean}), None, verdicts
-
-
-def _judged(
-    publication: Publication, evidence: Evidence, features: frozenset[str]
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """What each guideline that speaks of the evidence says of it, short and whole."""
-    ended = evidence.finished.date() if evidence.finished else None
-    ours = evidence.format == SCHEMA
-    found = []
-    for guideline in publication.guidelines:
-        program = _program(publication, guideline, features, ended or publication.day)
-        verdict = judge(
-            guideline,
-            [evidence],
-            program=program,
-            at=ended or publication.day,
-            waivers=publication.waivers,
-        )
-        if not speaks(verdict) and not (ours and guideline.format == "interop"):
-            continue
-        whole = verdict.to_json()
-        for source in whole["evidence"]:
-            source["source"] = Path(source["source"]).name
-        for items in ("items", "flagged_items", "advised_items"):
-            for item in whole[items]:
-                item["evidence"] = item["evidence"].rsplit("/", 1)[-1]
-        found.append((_short(guideline, verdict, ended), whole))
-    return found
-
-
-def _program(
-    publication: Publication, guideline: Guideline, features: frozenset[str], day: date
-) -> str:
-    """The program asked for if this guideline has it, else the one that fits."""
-    if publication.program in guideline.programs:
-        return str(publication.program)
-    if guideline.format == "interop":
-        return program_for(guideline, features, None)
-    return choose_program(guideline, None, day).id
-
-
-def _short(guideline: Guideline, verdict: Verdict, ended: date | None) -> dict[str, Any]:
-    """What the site's pages need of a verdict."""
-    program = guideline.programs.get(verdict.program)
-    until = None
-    if program and program.holds and ended:
-        until = counts_until(ended, program.holds).isoformat()
-    return {
-        "guideline": verdict.guideline,
-        "program": verdict.program,
-        "verdict": verdict.verdict.value,
-        "reasons": [shortened(reason) for reason in verdict.reasons],
-        "level": verdict.level,
-        "held_back_by": list(verdict.held_back_by),
-        "counts": verdict.counts.to_json(),
-        "states": {item.id: item.state.value for item in verdict.items},
-        "because": {
-            item.id: (item.state.value, shortened(item.reason))
-            for item in (*verdict.advised_items, *verdict.flagged_items, *verdict.items)
-            if item.state in (State.FAILED, State.BLOCKED, State.SKIPPED)
-        },
-        "capabilities": [capability.to_json() for capability in verdict.capabilities],
-        "holds_until": until,
-    }
-
-
 def _digest(path: Path) -> str:
     """A digest of a result: of its file, or of all files in a bundle or an Allure folder."""
     if is_bundle(path):
@@ -486,18 +215,3 @@ def _memory(folder: Path) -> Mapping[str, Any]:
     plain = {str(k): str(v) for k, v in (results or {}).items()}
     whole = str(memory.get("whole", ""))
     return {"whole": whole, "results": plain, "files": dict.fromkeys(kept)}
-
-
-def machine_salt() -> bytes:
-    """A secret of this machine and user, made once; without it every result is read again."""
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state")
-    file = state / "interop" / "site-salt"
-    try:
-        return file.read_bytes()
-    except FileNotFoundError:
-        salt = secrets.token_bytes(32)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(salt)
-        return salt

@@ -24,7 +24,8 @@ from typing import Any
 import yaml
 
 from guidelines.catalog import load_guideline
-from harness.publishing import Publication, Published, publish
+from harness.publication import Publication
+from harness.publishing import Published, publish
 
 CHAPTERS = ("alloc", "meta", "net", "path", "fw", "time", "disk", "life", "bmc", "kern")
 PLATFORMS = 20

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from guidelines.catalog import load_guideline
-from harness.publishing import Publication, Published, publish
+from harness.publication import Publication
+from harness.publishing import Published, publish
 from reports.redact import Private
 
 GUIDELINE = """

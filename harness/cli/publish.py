@@ -16,7 +16,8 @@ from harness.attest.bundle import VERDICT_ENVELOPE, is_bundle
 from harness.cli.guideline import day_option
 from harness.cli.verify import trusted_keys
 from harness.private import read_private
-from harness.publishing import Publication, machine_salt, publish
+from harness.publication import Publication, machine_salt
+from harness.publishing import publish
 from reports.read import digest
 from reports.redact import Private
 
