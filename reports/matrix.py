@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from reports.result import CheckRecord, FactRecord, Result
@@ -144,6 +145,7 @@ def chapter_of(check: str) -> str:
     return "api" if check[:1] == "P" and check[1:].isdigit() else check.split("-")[0]
 
 
+@lru_cache(maxsize=8192)
 def check_order(check: str) -> tuple[int, str, int, str]:
     """A key that sorts by chapter, and puts net-2 before net-10."""
     digits = "".join(char for char in check if char.isdigit())

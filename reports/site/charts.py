@@ -32,6 +32,8 @@ KINDS = {
 }
 SERIES = 6  # colours and shapes that can be told apart
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+DASHES: tuple[list[int], ...] = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [1, 3], [12, 4])
+DENSE = 24  # points of a line up to which each is marked
 CONFIG: dict[str, Any] = {
     "background": None,
     "padding": {"left": 24, "right": 16, "top": 4, "bottom": 4},
@@ -203,20 +205,25 @@ def lines(series: Mapping[str, Sequence[tuple[str, float]]], *, unit: str, label
     if not rows:
         return ""
     days = {day for name in names for day, _ in series[name]}
+    words = "%-d %b" if len({day[:7] for day in days}) < 4 else "%b %Y"
     scale = {"domain": names, "range": [shade(i) for i in range(len(names))]}
-    shape = {"domain": names, "range": list(SHAPES[: len(names)])}
+    # Many points would hide each other; then lines are told apart by their dashes.
+    dashed = len(rows) > DENSE * len(names)
+    told = ("strokeDash", DASHES) if dashed else ("shape", SHAPES)
+    marked = {"domain": names, "range": list(told[1][: len(names)])}
+    points = {} if dashed else {"point": {"filled": True, "size": 60}}
     return draw(
         {
             "data": {"values": rows},
             "width": WIDTH - 120,
             "height": 150,
-            "mark": {"type": "line", "point": {"filled": True, "size": 60}, "strokeWidth": 1.5},
+            "mark": {"type": "line", "strokeWidth": 1.5, **points},
             "encoding": {
                 "x": {
                     "field": "d",
                     "type": "temporal",
                     "title": None,
-                    "axis": {"format": "%b %Y", "tickCount": min(len(days), 4)},
+                    "axis": {"format": words, "tickCount": min(len(days), 4)},
                 },
                 "y": {
                     "field": "v",
@@ -225,7 +232,7 @@ def lines(series: Mapping[str, Sequence[tuple[str, float]]], *, unit: str, label
                     "axis": {"tickCount": 4},
                 },
                 "color": {"field": "p", "type": "nominal", "scale": scale},
-                "shape": {"field": "p", "type": "nominal", "scale": shape},
+                told[0]: {"field": "p", "type": "nominal", "scale": marked},
             },
         },
         label,
@@ -287,10 +294,6 @@ def _kind(timing: TimingRecord) -> str:
 
 
 def _seconds(value: float) -> str:
-    return (
-        f"{value:.0f} s"
-        if value >= 10
-        else f"{value:.1f} s"
-        if value >= 0.1
-        else f"{value * 1000:.0f} ms"
-    )
+    if value < 0.1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"

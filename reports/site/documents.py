@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
@@ -239,6 +240,7 @@ class GuidelineDocument(Strict):
 RESERVED = re.compile(r"(?:index|page-\d+|con|prn|aux|nul|com\d|lpt\d)(?:\..*)?")
 
 
+@lru_cache(maxsize=8192)
 def slug(text: str) -> str:
     """*text* as a file's name: kept if any file system takes it, else told apart by a digest.
 

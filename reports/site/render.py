@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -59,6 +60,7 @@ def page(summary: Summary) -> str:
     return f"runs/{slug(summary.run)}/{slug(summary.platform)}.html"
 
 
+@lru_cache(maxsize=256)
 def css(word: str) -> str:
     """A state as the name of a class."""
     return re.sub(r"[^a-z-]", "-", word.lower())
