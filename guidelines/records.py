@@ -10,6 +10,7 @@ from guidelines.evidence import Evidence, Fact, Outcome, Status
 from guidelines.facts import compare_facts
 from guidelines.freshness import expires_on
 from guidelines.matching import Ambiguities, RecordIndex
+from guidelines.model import CapabilityStatus
 from guidelines.requirements import Item
 from guidelines.verdict import AGAINST, State, Superseded
 
@@ -165,7 +166,8 @@ def _from_outcomes(item: Item, outcomes: Sequence[Outcome], by: str, evidence: E
         state = State.SKIPPED if worst.status is Status.SKIPPED else State.BLOCKED
         never_ran = state is State.BLOCKED
     elif worst.status is Status.NOT_APPLICABLE:
-        kind = "the run calls it not applicable, but the guideline requires it here"
+        asks = "requires" if item.status is CapabilityStatus.REQUIRED else "asks for"
+        kind = f"the run calls it not applicable, but the guideline {asks} it here"
         reason = f"{kind}: {reason}" if reason else kind
     elif worst.status is Status.UNFINISHED:
         reason = reason or "began and never ended"
