@@ -20,7 +20,7 @@ from harness.attest.bundle import is_bundle
 from harness.outcome import program_for
 from harness.publication import Publication
 from harness.signed import evidence_of, signed_part
-from harness.subjects import speaks
+from harness.subjects import speaks, told_before
 from reports.compare.claims import Claim, claims
 from reports.read import read_json, result_of
 from reports.redact import redaction
@@ -168,7 +168,10 @@ def _judged(
         for items in ("items", "flagged_items", "advised_items"):
             for item in whole[items]:
                 item["evidence"] = item["evidence"].rsplit("/", 1)[-1]
-        found.append((_short(guideline, verdict, ended), whole))
+        short = _short(guideline, verdict, ended)
+        if ours:
+            short["told"] = told_before(evidence, guideline)
+        found.append((short, whole))
     return found
 
 

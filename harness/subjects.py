@@ -154,7 +154,7 @@ def load_subjects(
         if evidence.format == OWN or judging.program is not None or speaks(verdict):
             subject = judged(subject, verdict, judging.guideline)
             if evidence.format == OWN:
-                subject = replace(subject, told=_told(path, judging.guideline))
+                subject = replace(subject, told=told_before(evidence, judging.guideline))
         found.append(subject if private is None else redacted(subject, private))
     return labelled(found)
 
@@ -165,14 +165,17 @@ def speaks(verdict: Verdict) -> bool:
     return any(item.state not in silent for item in verdict.items)
 
 
-def _told(path: Path, guideline: Guideline) -> str:
-    """The verdict beside a result, if it was given by other words of the same guideline."""
+def told_before(evidence: Evidence, guideline: Guideline) -> str:
+    """The verdict beside a result of ours, if other words of the same guideline gave it."""
+    path = Path(evidence.source)
     file = (path if path.is_dir() else path.parent) / "verdict.json"
     if not file.is_file():
         return ""
     stored = read_verdict(file)
-    by = (stored.model_extra or {}).get("guideline_digest", guideline.digest)
-    return stored.verdict if stored.guideline == guideline.id and by != guideline.digest else ""
+    given = stored.model_extra or {}
+    about = {source.get("digest") for source in given.get("evidence", ())}
+    same = stored.guideline == guideline.id and evidence.digest in about
+    return stored.verdict if same and given.get("guideline_digest") != guideline.digest else ""
 
 
 def redacted(subject: Subject, private: Private) -> Subject:

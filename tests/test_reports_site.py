@@ -19,6 +19,7 @@ from site_results import guideline_file, publication, result, site, written
 from guidelines.errors import BadDocument
 from harness.cli.publish import publish_command
 from harness.publishing import publish
+from reports.read import digest
 from reports.redact import Private
 from reports.site.charts import drawings
 from reports.site.documents import slug
@@ -401,6 +402,30 @@ def test_what_the_guideline_takes_for_failed_is_told_though_the_run_passed_it(
     assert "static" in platform
     for path in ("checks/disk-03.html", "runs/run-2026-11-10/one.html"):
         assert "failed by g1: " in (folder / path).read_text("utf-8")
+
+
+def test_a_verdict_given_by_earlier_words_of_the_guideline_is_told(tmp_path: Path) -> None:
+    guideline = guideline_file(tmp_path)
+    paths = written(
+        tmp_path / "results", [result("one", "2026-11-10", net_10="passed", disk_03="failed")]
+    )
+    given = {
+        "schema": "interop.verdict/1", "verdict": "compliant", "guideline": "g1", "program": "all",
+        "at": "2026-11-10", "counts": {"required": 2}, "guideline_digest": "sha256:" + "0" * 64,
+        "evidence": [{"digest": digest(paths[0])}],
+    }  # fmt: skip
+    folder = paths[0].parent
+    (folder / "verdict.json").write_text(json.dumps(given), encoding="utf-8")
+
+    publish(publication([guideline]), paths, tmp_path / "site")
+    page = (tmp_path / "site/runs/run-2026-11-10/one.html").read_text("utf-8")
+    given["evidence"] = [{"digest": "sha256:" + "1" * 64}]  # about another result
+    (folder / "verdict.json").write_text(json.dumps(given), encoding="utf-8")
+    publish(publication([guideline]), paths, tmp_path / "again")
+    other = (tmp_path / "again/runs/run-2026-11-10/one.html").read_text("utf-8")
+
+    assert "judged anew: compliant by the guideline as it was when the run ended" in page
+    assert "judged anew" not in other
 
 
 def test_a_publication_that_failed_can_be_tried_again(tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ class Judged(Strict):
     """What one guideline says of one result on the day the run ended.
 
     ``because`` has state and reason of each check, required or not, that it takes for failed,
-    blocked or skipped; the run may have seen it otherwise.
+    blocked or skipped; the run may have seen it otherwise. ``told`` is the verdict given with the
+    result, if other words of the same guideline gave it.
     """
 
     guideline: str
@@ -64,6 +65,7 @@ class Judged(Strict):
     because: dict[str, tuple[str, str]] = Field(default_factory=dict)
     capabilities: list[dict[str, Any]] = Field(default_factory=list)
     holds_until: str | None = None
+    told: str = ""
 
 
 class ClaimPart(Strict):
