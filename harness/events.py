@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -38,7 +38,11 @@ class Listener(Protocol):
 
 
 class Events:
-    """Writes each event to the run's file and hands it to the listeners; safe from threads."""
+    """Writes each event to the run's file and hands it to the listeners; safe from threads.
+
+    A file that cannot be written ends no run, which still has to take down what it created: the
+    listeners are told once, and all that comes after.
+    """
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class Events:
         self._clock = clock
         self._began = clock()
         self._lock = threading.Lock()
+        self._writes = True
 
     def elapsed(self) -> float:
         """Seconds since the run began."""
@@ -78,7 +83,20 @@ class Events:
             seconds=round(seconds, 3),
         )
         with self._lock:
+            told = [event]
+            if self._writes and (why := self._unwritten(event)):
+                self._writes = False
+                lost = replace(event, what="note", name=self._file.name, state="lost", detail=why)
+                told.append(lost)
+            for listener in self._listeners:
+                for one in told:
+                    listener(one)
+
+    def _unwritten(self, event: RunEvent) -> str:
+        """Write to the file; why that could not be done, or nothing."""
+        try:
             with self._file.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(asdict(event), ensure_ascii=False) + "\n")
-            for listener in self._listeners:
-                listener(event)
+        except OSError as error:
+            return f"cannot be written any more: {(error.strerror or str(error)).lower()}"
+        return ""

@@ -113,14 +113,14 @@ class PlatformRun:
                 checking.start("handling")
             standing.stand_up(others=checking.alive)
             self.cancel.check()
+            self.events.tell(name, "phase", "checking")
+            if not early:
+                checking.start("handling")
+            checking.start("looking")
+            return self._whole(checking.finish(self.cancel))
         except BaseException:
-            checking.stop()
+            checking.stop()  # or its threads and processes would keep the run from ending
             raise
-        self.events.tell(name, "phase", "checking")
-        if not early:
-            checking.start("handling")
-        checking.start("looking")
-        return self._whole(checking.finish(self.cancel))
 
     def _room(self, standing: Standing) -> bool:
         """Whether no member could miss the machine that a check took before it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from guidelines.errors import BadDocument
+from guidelines.results import load_results
 from harness.cli.main import _one_line, cli
 from harness.cli.run import _selected
+from harness.cli.run_output import TEXT, quiet_console
 
 
 def told(*words: str) -> tuple[int, str]:
@@ -73,3 +76,32 @@ def test_signs_the_terminal_cannot_show_are_no_reason_to_die() -> None:
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "? passed\n", "")
+
+
+@pytest.mark.parametrize("words", [("guideline", "show", "2026.11"), ("--help",)])
+def test_a_reader_that_leaves_is_no_verdict(words: tuple[str, ...]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    interop = str(Path(sys.executable).with_name("interop"))
+    done = subprocess.run([interop, *words], stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
+
+
+def test_a_run_whose_reader_leaves_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", closefd=False) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        console = quiet_console(TEXT)
+        console.print("a line")
+        console.print("another")
+    os.close(writing)
+
+    assert console.quiet
+
+
+def test_a_folder_without_results_is_told_what_was_expected(tmp_path: Path) -> None:
+    with pytest.raises(BadDocument, match=r"no result\.json and no \*-result\.json in it"):
+        load_results(tmp_path)

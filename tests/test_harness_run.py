@@ -9,13 +9,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from harness.cli.run import run_command
+from harness.events import Events, RunEvent
 from harness.run import Run as HarnessRun
 from harness.run_spec import RunSpec
 from provisioner.workload import find_workload
@@ -78,6 +82,16 @@ def test_a_part_of_the_checks_is_never_compliant(good: Run) -> None:
     assert good.done.returncode == 3, good.done.stdout + good.done.stderr
     assert {check["outcome"] for check in result["checks"]} == {"passed"}
     assert result["incomplete"] == "only selected checks ran"
+
+
+def test_a_platforms_folder_is_judged_like_its_document(good: Run) -> None:
+    by = ("--guideline", "2026.11", "--program", "open-infrastructure-metal")
+    folder = good.folder / "good"
+
+    told = interop("judge", str(folder), *by)
+
+    assert told.returncode == 3
+    assert told.stdout == interop("judge", str(folder / "result.json"), *by).stdout
 
 
 def test_what_looks_and_what_handles_run_side_by_side(good: Run) -> None:
@@ -223,6 +237,38 @@ def test_a_run_that_cannot_write_any_more_says_what_removes_its_rest(
     assert "No space left on device; what was created may still stand" in first
     wanted = ["interop", "reap", "--run", str(run.folder), "--platforms", f"{tmp_path}/p.yaml"]
     assert shlex.split(command) == [*wanted, "--yes"]
+
+
+def test_a_log_that_cannot_be_written_is_told_and_ends_no_run(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Events, event: RunEvent) -> str:
+        return "no space left on device"
+
+    monkeypatch.setattr(Events, "_unwritten", full)
+
+    done = CliRunner().invoke(run_command, ["-p", "good", "--select", "net-09"])
+
+    assert done.output.count("events.jsonl lost - no space left on device") == 1
+    assert document(only_run(place), "good")["checks"][0]["outcome"] == "passed"
+    assert not document(only_run(place), "good")["census"]["leaks"]
+
+
+def test_an_error_when_checking_begins_does_not_keep_the_run_from_ending(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell, before = Events.tell, threading.active_count()
+
+    def broken(self: Events, platform: str, what: str, name: str, *more: Any, **rest: Any) -> None:
+        if name == "checking":
+            raise OSError(28, "No space left on device")
+        tell(self, platform, what, name, *more, **rest)
+
+    monkeypatch.setattr(Events, "tell", broken)
+    done = CliRunner().invoke(run_command, ["-p", "good", "--select", "net-09"])
+
+    assert "No space left on device; what was created may still stand" in done.output
+    assert threading.active_count() == before
 
 
 def test_kill_9_then_reap_leaves_nothing(place: Path) -> None:

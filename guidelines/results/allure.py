@@ -126,7 +126,9 @@ def _result_files(folder: Path, source: str, limits: Limits, collector: Collecto
         raise BadDocument(source, "folder", (error.strerror or str(error)).lower()) from error
     if not names:
         raise BadDocument(
-            source, "folder", f"no *{SUFFIX} in it; a folder is read only as Allure results"
+            source,
+            "folder",
+            f"no result.json and no *{SUFFIX} in it; expected results of one platform",
         )
     return sorted(names)
 

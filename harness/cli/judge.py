@@ -57,15 +57,15 @@ def judge_command(
 ) -> None:
     """Judge RESULT files, taken together as one body of evidence, against a guideline.
 
-    Takes our own results, RefStack uploads, subunit, JUnit XML, CTRF, sonobuoy tarballs, Allure
-    folders, TAP and SCS reports. Exits 0 when compliant, 1 when not, 2 on bad input, 3 when it
-    cannot be told, or as --fail-on says.
+    Takes our own results (a platform's folder of a run), RefStack uploads, subunit, JUnit XML,
+    CTRF, sonobuoy tarballs, Allure folders, TAP and SCS reports. Exits 0 when compliant, 1 when
+    not, 2 on bad input, 3 when it cannot be told, or as --fail-on says.
     """
     guideline = load_guideline(reference)
     chosen = choose_program(guideline, program, at)
     verdict = judge(
         guideline,
-        [load_results(Path(result)) for result in results],
+        [load_results(_document(Path(result))) for result in results],
         program=chosen.id,
         at=at,
         waivers=load_waivers(waiver_file) if waiver_file else (),
@@ -79,6 +79,12 @@ def judge_command(
     else:
         _print(verdict, form)
     context.exit(gated(verdict.exit_code, fail_on))
+
+
+def _document(path: Path) -> Path:
+    """The result document of a platform's folder of a run; anything else as it is."""
+    own = path / "result.json"
+    return own if own.is_file() else path
 
 
 def _print(verdict: Verdict, form: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
+import signal
 import sys
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 import click
 
@@ -78,8 +80,17 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a locale without our signs is no reason to die
+    stdout = sys.stdout
     try:
         code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _end_by_pipe()
+    except SystemExit as error:
+        # click, which replaces the stream, and rich both make it exit code 1
+        if sys.stdout is not stdout or isinstance(error.__context__, BrokenPipeError):
+            _end_by_pipe()
+        raise
     except click.exceptions.Abort:
         click.echo("interop: interrupted", err=True)
         sys.exit(130)
@@ -96,6 +107,13 @@ def main() -> None:
         click.echo(f"interop: {line}", err=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end_by_pipe() -> NoReturn:
+    """Nobody reads on: end as other tools do, by the signal; an exit code would be a verdict."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    os._exit(128 + signal.SIGPIPE)  # where the signal is blocked
 
 
 def _usage(error: click.ClickException) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from guidelines.catalog import load_guideline
 from guidelines.errors import BadDocument
@@ -20,7 +19,7 @@ from harness.cli.policy import (
     gated,
     regression_code,
 )
-from harness.cli.run_output import SHOWN, quiet_console, tell_changes, tell_run
+from harness.cli.run_output import SHOWN, TEXT, quiet_console, tell_changes, tell_run
 from harness.config import read_platforms
 from harness.run import Run
 from harness.run_spec import HOURS, RunSpec, new_id, times
@@ -169,7 +168,7 @@ def rerun_command(folder: Path, only: str, results: Path) -> int:
             "parent": parent.id,
         }
     )
-    return Run(spec, results / spec.id, Console()).execute()
+    return Run(spec, results / spec.id, quiet_console(TEXT)).execute()
 
 
 def _selected(words: tuple[str, ...], reference: str) -> list[str]:

@@ -34,10 +34,18 @@ def SHOWN(command: click.decorators.FC) -> click.decorators.FC:  # noqa: N802 - 
     )(command)
 
 
+class _Unheard(Console):
+    """A console whose reader may leave: a run still has to take down what it created."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def quiet_console(form: str) -> Console:
     """Where a run tells how it goes on; a build's log has room for longer lines."""
     wide = not sys.stdout.isatty() and "COLUMNS" not in os.environ
-    return Console(quiet=form != TEXT, width=LOG_WIDTH if wide else None)
+    return _Unheard(quiet=form != TEXT, width=LOG_WIDTH if wide else None)
 
 
 def tell_changes(found: Changes, form: str) -> None:
