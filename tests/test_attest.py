@@ -326,6 +326,24 @@ def test_a_body_signs_what_a_vendor_sent(signed: Path, keys: Path, tmp_path: Pat
     assert who == {"vendor", "body"}
 
 
+def test_the_same_key_again_changes_nothing(signed: Path, keys: Path) -> None:
+    before = bundle.read_bundle(signed)
+    again = sign(signed, keys / "vendor")
+
+    assert again.output.startswith("signed already by SHA256:")
+    assert bundle.read_bundle(signed) == before
+
+
+def test_what_is_mistaken_for_a_key_or_a_bundle_is_named(signed: Path, keys: Path) -> None:
+    cloud = signed.parent / "cloud"
+
+    assert "public key; expected the private" in str(sign(cloud, keys / "vendor.pub").exception)
+    assert "private key; expected the public" in str(
+        look(signed, "--trust", keys / "vendor").exception
+    )
+    assert "no bundle but a result; `interop sign`" in str(look(cloud).exception)
+
+
 def test_nobody_countersigns_a_bundle_that_does_not_hold(
     signed: Path, keys: Path, tmp_path: Path
 ) -> None:

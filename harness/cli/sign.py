@@ -79,9 +79,13 @@ def sign_command(
     """
     signer = _signer(key_file, passphrase_from)
     if len(results) == 1 and bundle.is_bundle(results[0]):
-        files = countersign(bundle.read_bundle(results[0]), signer)
-        bundle.write_bundle(folder or results[0], files, replace=folder is None)
-        click.echo(f"signed as well by {signer.public_key.keyid}: {folder or results[0]}")
+        before = bundle.read_bundle(results[0])
+        files = countersign(before, signer)
+        known = files == before
+        if folder is not None or not known:
+            bundle.write_bundle(folder or results[0], files, replace=folder is None)
+        how = "already" if known else "as well"
+        click.echo(f"signed {how} by {signer.public_key.keyid}: {folder or results[0]}")
         return
     if folder is None:
         raise click.UsageError("--to: where is the bundle to be made?")

@@ -61,6 +61,8 @@ def verify_command(
     something does not, 2 on a bundle that cannot be read, 3 when it cannot be told: no key is
     trusted, or the guideline is nobody's.
     """
+    if (folder / "result.json").is_file() and not bundle.is_bundle(folder):
+        raise BadReport(str(folder), "", "no bundle but a result; `interop sign` makes one of it")
     files = bundle.read_bundle(folder)
     trusted = [signer for path in (*keys, *keys_too) for signer in trusted_keys(path)]
     lines = verify(

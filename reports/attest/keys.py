@@ -52,6 +52,8 @@ def private_key(data: bytes, passphrase: bytes | None, source: str) -> CryptoSig
     Raises:
         BadReport: it is none, needs a passphrase, has another one, or is too weak.
     """
+    if data.startswith((b"-----BEGIN PUBLIC KEY", *(kind.encode() for kind in KEY_TYPES))):
+        raise BadReport(source, "key", "this is a public key; expected the private one")
     ssh = b"BEGIN OPENSSH PRIVATE KEY" in data
     load = serialization.load_ssh_private_key if ssh else serialization.load_pem_private_key
     try:
@@ -92,10 +94,12 @@ def public_keys(text: str, source: str) -> list[Signer]:
         BadReport: no key is in it, or a line cannot be read.
     """
     if "-----BEGIN" in text:
+        if "PRIVATE KEY-----" in text:
+            raise BadReport(source, "", "this is a private key; expected the public one")
         try:
             key = serialization.load_pem_public_key(text.encode())
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise BadReport(source, "", "not a public key in PEM") from error
+            raise BadReport(source, "", "not a public key in PEM or OpenSSH's format") from error
         return [_signer(key, "", source)]
     found: list[Signer] = []
     for number, line in enumerate(text.splitlines(), 1):
