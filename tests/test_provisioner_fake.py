@@ -76,7 +76,8 @@ def test_a_request_delivered_twice_makes_one_with_tokens_and_two_without() -> No
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"latencies": {}}, "platforms.p.latencies: extra inputs"),
+        ({"latencies": {}}, "platforms.p.latencies: unknown key, expected one of absent_kinds, "),
+        ({"defects": ["P99"]}, "platforms.p.defects: unknown 'P99', expected some of P1, P2, "),
         ({"flaps": 1.5}, "platforms.p.flaps: input should be less than 1"),
         ({"faults": [{"at": "x", "do": "Explode"}]}, "faults[0].do: 'Explode' is no error class"),
         ({"faults": [{"do": "Lost"}]}, "faults[0]: expected the keys at and do"),

@@ -21,6 +21,7 @@ from harness.keys import public_key
 from harness.session import Session
 from provisioner.deployment import to_json
 from provisioner.driver import Access, Handle, Owner
+from provisioner.drivers.fake.settings import DEFECTS
 from provisioner.executor import Executor
 from provisioner.ledger import Ledger
 from provisioner.planner import make_plan
@@ -208,6 +209,11 @@ def test_every_check_kept_what_it_relied_on(suites: Suites) -> None:
 
 def test_every_check_has_a_defect() -> None:
     assert sorted(" ".join(BATCHES).split()) == sorted(CAUSES)
+
+
+def test_every_defect_has_its_proof() -> None:
+    assert set(DEFECTS) - CAUSES.keys() == {"volume-outlives-machine"}
+    assert CAUSES.keys() <= set(DEFECTS)
 
 
 @pytest.mark.parametrize("batch", BATCHES)

@@ -12,6 +12,17 @@ from provisioner.platform import PlatformConfig
 Range = tuple[float, float]
 PASSWORD = "correct"  # noqa: S105 - the only credential the fake cloud takes; it guards nothing
 
+# what it can do wrong, by the check that notices it; the last one is noticed by none
+DEFECTS = tuple(
+    """
+    P1 P2 P3 P4 P5 P9 P10 P11 alloc-01 alloc-02 alloc-03 alloc-04 alloc-05 alloc-06 alloc-07
+    bmc-01 bmc-02 bmc-03 bmc-04 bmc-06 bmc-07 bmc-09 disk-01 disk-02 disk-03 disk-05 ent-01
+    fw-01 fw-02 fw-03 kern-01 kern-03 life-01 life-02 life-03 life-04 life-05 meta-01 meta-02
+    meta-04 meta-05 meta-07 meta-08 net-01 net-02 net-04 net-05 net-06 net-09 net-10 path-01
+    path-02 path-04 time-01 time-05 volume-outlives-machine
+    """.split()  # noqa: SIM905 - a table reads better
+)
+
 
 class Settings(BaseModel):
     """All times are seconds. A range is [least, most]; each resource draws one value of it.
@@ -84,6 +95,14 @@ class Settings(BaseModel):
     seed: int = 1
     reach: dict[str, Any] = Field(default_factory=dict)  # common to all platforms; not used here
 
+    @field_validator("defects")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name not in DEFECTS:
+                raise ValueError(f"unknown {name!r}, expected some of {', '.join(DEFECTS)}")
+        return value
+
     @field_validator("latency", "delete_s", mode="before")
     @classmethod
     def _single_numbers(cls, value: object) -> object:
@@ -104,5 +123,9 @@ def read_settings(config: PlatformConfig) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        message = str(first["msg"]).lower()
-        raise BadRequest(f"platforms.{config.name}.{key}: {message}", config.name) from error
+        said = str(first["msg"]).removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            said = f"unknown key, expected one of {', '.join(sorted(Settings.model_fields))}"
+        raise BadRequest(
+            f"platforms.{config.name}.{key}: {said[0].lower()}{said[1:]}", config.name
+        ) from error
