@@ -38,6 +38,7 @@ from reports.matrix import matrix
 from reports.read import read_result, read_verdict
 from reports.result import Result
 from reports.terminal import checks as check_table
+from reports.terminal import nowhere
 from reports.terminal import verdicts as verdict_table
 from reports.verdict import VerdictDocument
 
@@ -208,7 +209,10 @@ class Run:
             states = {name: verdict.states() for name, verdict in verdicts.items()}
             programs = sorted({verdict.program for verdict in verdicts.values()})
             about = catalogue(self.guideline, programs) if not self.spec.select else None
-            self.console.print(check_table(matrix(results, states, about)))
+            table = matrix(results, states, about)
+            self.console.print(check_table(table))
+            if count := nowhere(table):
+                self.console.print(f"{count} checks apply to no platform", highlight=False)
             self.console.print()
             self.console.print(verdict_table(verdicts))
             for name, verdict in verdicts.items():

@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from reports.matrix import Cell, Matrix
+from reports.matrix import Cell, Matrix, Row
 from reports.page import MARKS
 from reports.verdict import VerdictDocument
 
@@ -51,16 +51,28 @@ def word(outcome: str) -> Text:
 
 
 def checks(table: Matrix, *, only_different: bool = False) -> Table:
-    """Check by platform; the reason of what did not pass stands below the outcome."""
+    """Check by platform; the reason of what did not pass stands below the outcome.
+
+    What applies to no platform is left out (``nowhere``).
+    """
     shown = Table(box=None, pad_edge=False, header_style="bold")
     shown.add_column("check", no_wrap=True)
     for name in table.platforms:
         shown.add_column(name, overflow="fold")
     for row in table.rows:
-        if only_different and not row.differs:
+        if _nowhere(row) or (only_different and not row.differs):
             continue
         shown.add_row(row.id, *(_cell(cell) for cell in row.cells))
     return shown
+
+
+def nowhere(table: Matrix) -> int:
+    """How many checks apply to none of the platforms."""
+    return sum(1 for row in table.rows if _nowhere(row))
+
+
+def _nowhere(row: Row) -> bool:
+    return all(cell is not None and cell.outcome == "not-applicable" for cell in row.cells)
 
 
 def _cell(cell: Cell | None) -> Text:
@@ -100,7 +112,7 @@ def verdicts(documents: Mapping[str, VerdictDocument]) -> Table:
             document.program,
             word(document.verdict),
             "none" if document.level is None else str(document.level),
-            ", ".join(parts).replace("_", " "),
+            "; ".join([", ".join(parts).replace("_", " "), *document.on_advice()]),
         )
     return shown
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 ELSEWHERE = "is for another platform, guideline or program"
 
+SHOWN = 5  # ids of advisory checks that a line names
+
 
 class VerdictDocument(BaseModel):
     """A verdict as written by ``interop judge --json``; keys not named here are kept as they are.
@@ -39,6 +41,13 @@ class VerdictDocument(BaseModel):
         """The state of each item by its id: required, flagged and advised ones."""
         everything = (*self.advised_items, *self.flagged_items, *self.items)
         return {str(item["id"]): str(item["state"]) for item in everything}
+
+    def on_advice(self) -> list[str]:
+        """What failed of that which is only advised; the verdict does not depend on it."""
+        failed = [str(item["id"]) for item in self.advised_items if item["state"] == "failed"]
+        more = ["..."] if len(failed) > SHOWN else []
+        shown = ", ".join([*failed[:SHOWN], *more])
+        return [f"{len(failed)} advisory failed: {shown}"] if failed else []
 
     def on_waivers(self) -> list[str]:
         """What is wrong with waivers: expired, not needed any more, for nothing that is asked for.

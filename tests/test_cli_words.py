@@ -38,6 +38,13 @@ def test_a_misspelt_check_is_answered_with_the_nearest_or_with_the_chapters() ->
         _selected(("zzzzzz",), "2026.11")
 
 
+def test_a_platform_that_is_named_twice_is_told() -> None:
+    code, text = told("run", "-p", "x", "-p", "x")
+
+    assert code == 2
+    assert "-p x: given twice" in text
+
+
 def test_policies_are_explained_only_where_they_can_be_chosen() -> None:
     assert "regression:" in told("run", "--help")[1]
     assert "regression:" not in told("judge", "--help")[1]

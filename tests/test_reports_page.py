@@ -16,6 +16,7 @@ from reports.matrix import fact_rows, matrix
 from reports.page import render
 from reports.read import read_result
 from reports.result import CheckRecord, Result
+from reports.terminal import checks, nowhere, verdicts
 from reports.timeline import timeline
 from reports.verdict import VerdictDocument
 from reports.write import write_document
@@ -99,6 +100,28 @@ def test_what_differs_in_behaviour_comes_first_and_identities_last(two: list[Res
     assert [(row.name, row.sort, row.differs) for row in table.facts] == [
         ("arp", "behaviour", True),
         ("mac", "identity", True),
+    ]
+
+
+def test_what_applies_to_no_platform_is_counted_and_not_shown() -> None:
+    one = result("metal", [check("net-02", "not-applicable"), check("net-10", "not-applicable")])
+    two = result("aws", [check("net-02", "not-applicable"), check("net-10", "passed")])
+    table = matrix([one, two])
+
+    assert nowhere(table) == 1
+    assert list(checks(table).columns[0].cells) == ["net-10"]
+
+
+def test_what_failed_of_advice_is_told_beside_the_verdict() -> None:
+    advised = [{"id": f"life-0{number}", "state": "failed"} for number in range(7)]
+    told = verdict("compliant").model_copy(update={"advised_items": [advised[3]]})
+    many = verdict("compliant").model_copy(update={"advised_items": advised})
+
+    assert verdict("compliant").on_advice() == []
+    (accounting,) = verdicts({"p": told}).columns[-1].cells
+    assert str(accounting).endswith("; 1 advisory failed: life-03")
+    assert many.on_advice() == [
+        "7 advisory failed: life-00, life-01, life-02, life-03, life-04, ..."
     ]
 
 

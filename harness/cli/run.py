@@ -91,6 +91,9 @@ def run_command(
     if (fail_on == "regression") != bool(baselines):
         raise click.UsageError("--fail-on regression and --baseline belong together")
     check_baselines(baselines)
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise click.UsageError(f"-p {twice[0]}: given twice; a run tests a platform once")
     platforms = read_platforms(files, names)
     for name in names:
         platforms.get(name)
@@ -98,7 +101,7 @@ def run_command(
     now, started, expires = times(keep_on_failure or HOURS)
     spec = RunSpec(
         id=new_id(now),
-        platforms=list(dict.fromkeys(names)),
+        platforms=list(names),
         files=[path.resolve() for path in files] or layers,
         guideline=guideline,
         program=program,
@@ -138,7 +141,10 @@ def resume_command(folder: Path, fail_on: str, form: str) -> int:
 @click.option("--only", default="failed,blocked", show_default=True, help="Outcomes to repeat.")
 @RESULTS
 def rerun_command(folder: Path, only: str, results: Path) -> int:
-    """Repeat the checks of the run in FOLDER that ended in certain ways, as a run of its own."""
+    """Repeat the checks of the run in FOLDER that ended in certain ways, as a run of its own.
+
+    A part of the checks is no evidence of the rest: where all of it passes, it exits 3.
+    """
     parent = RunSpec.load(folder)
     wanted = {word.strip() for word in only.split(",") if word.strip()}
     unknown = sorted(wanted - set(OUTCOMES))

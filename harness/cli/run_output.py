@@ -80,7 +80,7 @@ def tell_run(folder: Path, platforms: Sequence[str], code: int, form: str) -> No
         return
     for name, one in told.items():
         level = "none" if one["level"] is None else one["level"]
-        parts = [*one["reasons"][:1], *one.get("waivers", ())]
+        parts = [*one["reasons"][:1], *one.get("waivers", ()), *one.get("advice", ())]
         why = f" ({'; '.join(parts)})" if parts else ""
         click.echo(f"{name}: {one['verdict']}, level {level}{why}")
     click.echo(f"report: {folder / 'report.html'}")
@@ -97,6 +97,7 @@ def _platform(folder: Path) -> dict[str, Any]:
         "level": verdict.level,
         "reasons": verdict.reasons,
         "waivers": verdict.on_waivers(),
+        "advice": verdict.on_advice(),
         "guideline": verdict.guideline,
         "program": verdict.program,
         "counts": verdict.counts,
