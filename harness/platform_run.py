@@ -17,7 +17,7 @@ from harness.session import Session
 from harness.standing import Standing
 from harness.suites_files import suites_digest
 from provisioner.driver import Description
-from provisioner.errors import PlatformError
+from provisioner.errors import Conflict, PlatformError
 from provisioner.platform import PlatformConfig
 from provisioner.resources import Kind, Support
 from provisioner.waiting import Cancel, Cancelled
@@ -85,7 +85,9 @@ class PlatformRun:
     def _broken(self, error: PlatformError | None) -> Checked:
         """What there is when the platform ended it."""
         why = f"{type(error).__name__}: {error}"
-        self.events.tell(self.config.name, "note", "platform error", "blocked", why)
+        hint = "; what a run before left, interop reap removes"
+        left = hint if isinstance(error, Conflict) else ""
+        self.events.tell(self.config.name, "note", "platform error", "blocked", why + left)
         return Checked(records=self._kept(), complete=False, reason=why)
 
     def _keep(self, checked: Checked) -> bool:

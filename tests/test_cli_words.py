@@ -112,3 +112,10 @@ def test_a_run_whose_reader_leaves_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_folder_without_results_is_told_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(BadDocument, match=r"no result\.json and no \*-result\.json in it"):
         load_results(tmp_path)
+
+
+def test_a_wrong_option_of_run_waits_for_no_ssh_and_no_pytest() -> None:
+    program = "import sys, harness.cli.run; print({'paramiko', 'pytest'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True)
+
+    assert done.stdout == "set()\n"

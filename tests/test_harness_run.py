@@ -239,6 +239,15 @@ def test_a_run_that_cannot_write_any_more_says_what_removes_its_rest(
     assert shlex.split(command) == [*wanted, "--yes"]
 
 
+def test_what_stands_in_the_way_is_answered_with_reap(place: Path) -> None:
+    write(place, full={"kind": "fake", "faults": [{"at": "create.key.before", "do": "Conflict"}]})
+
+    done = interop("run", "-p", "full", "--select", "net-09")
+
+    assert done.returncode == 3
+    assert "what a run before left, interop reap removes" in done.stdout
+
+
 def test_a_log_that_cannot_be_written_is_told_and_ends_no_run(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

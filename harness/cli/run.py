@@ -21,7 +21,6 @@ from harness.cli.policy import (
 )
 from harness.cli.run_output import SHOWN, TEXT, quiet_console, tell_changes, tell_run
 from harness.config import read_platforms
-from harness.run import Run
 from harness.run_spec import HOURS, RunSpec, new_id, times
 from reports.matrix import worst
 from reports.read import read_result
@@ -114,13 +113,13 @@ def run_command(
         expires=expires,
         waivers=waiver_file.resolve() if waiver_file else None,
     )
-    run = Run(spec, results / spec.id, quiet_console(form))
-    code = gated(run.execute(), fail_on)
+    folder = (results / spec.id).resolve()
+    code = gated(_execute(spec, folder, form), fail_on)
     if fail_on == "regression":
-        found = against(run.folder, baselines, guideline, program)
+        found = against(folder, baselines, guideline, program)
         code = regression_code(found)
         tell_changes(found, form)
-    tell_run(run.folder, spec.platforms, code, form)
+    tell_run(folder, spec.platforms, code, form)
     return code
 
 
@@ -131,7 +130,7 @@ def run_command(
 def resume_command(folder: Path, fail_on: str, form: str) -> int:
     """Go on with the run in FOLDER: what was created and checked is not done again."""
     spec = RunSpec.load(folder)
-    code = gated(Run(spec, folder, quiet_console(form), resumed=True).execute(), fail_on)
+    code = gated(_execute(spec, folder, form, resumed=True), fail_on)
     tell_run(folder.resolve(), spec.platforms, code, form)
     return code
 
@@ -174,7 +173,14 @@ def rerun_command(folder: Path, only: str, results: Path) -> int:
             "parent": parent.id,
         }
     )
-    return Run(spec, results / spec.id, quiet_console(TEXT)).execute()
+    return _execute(spec, results / spec.id, TEXT)
+
+
+def _execute(spec: RunSpec, folder: Path, form: str, *, resumed: bool = False) -> int:
+    """The run's exit code."""
+    from harness.run import Run  # half of the time it takes to say that an option is wrong
+
+    return Run(spec, folder, quiet_console(form), resumed=resumed).execute()
 
 
 def _selected(words: tuple[str, ...], reference: str) -> list[str]:
