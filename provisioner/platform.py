@@ -12,6 +12,8 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, e
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from provisioner.driver import Driver
 from provisioner.errors import BadRequest, Unsupported
 
@@ -74,3 +76,20 @@ def open_driver(config: PlatformConfig) -> Driver:
         raise Unsupported(message, config.name) from missing
     driver: Driver = make(config)
     return driver
+
+
+def wrong_setting(
+    error: ValidationError, settings: type[BaseModel], missing: str = "", prefix: str = ""
+) -> str:
+    """The first wrong key of a driver's settings, and what was expected, as one line.
+
+    *missing* is said of a key that is not there; *prefix* stands before the key.
+    """
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        said = f"unknown key, expected one of {', '.join(sorted(settings.model_fields))}"
+    elif first["type"] == "missing" and missing:
+        said = missing
+    return f"{prefix}{where}: {said[0].lower()}{said[1:]}"

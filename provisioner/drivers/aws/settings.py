@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from provisioner.errors import BadRequest
-from provisioner.platform import PlatformConfig
+from provisioner.platform import PlatformConfig, wrong_setting
 
 
 class Settings(BaseModel):
@@ -77,9 +77,4 @@ def read_settings(config: PlatformConfig) -> Settings:
     try:
         return Settings.model_validate(dict(config.settings))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            said = f"unknown key, expected one of {', '.join(sorted(Settings.model_fields))}"
-        raise BadRequest(f"{where}: {said[0].lower()}{said[1:]}", config.name) from error
+        raise BadRequest(wrong_setting(error, Settings), config.name) from error

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from provisioner.errors import BadRequest
-from provisioner.platform import PlatformConfig
+from provisioner.platform import PlatformConfig, wrong_setting
 
 Range = tuple[float, float]
 PASSWORD = "correct"  # noqa: S105 - the only credential the fake cloud takes; it guards nothing
@@ -121,11 +121,5 @@ def read_settings(config: PlatformConfig) -> Settings:
     try:
         return Settings.model_validate(dict(config.settings))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        said = str(first["msg"]).removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            said = f"unknown key, expected one of {', '.join(sorted(Settings.model_fields))}"
-        raise BadRequest(
-            f"platforms.{config.name}.{key}: {said[0].lower()}{said[1:]}", config.name
-        ) from error
+        said = wrong_setting(error, Settings, prefix=f"platforms.{config.name}.")
+        raise BadRequest(said, config.name) from error

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from provisioner.errors import BadRequest
-from provisioner.platform import PlatformConfig
+from provisioner.platform import PlatformConfig, wrong_setting
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")  # RFC 1123, section 2.1
 
@@ -95,11 +95,5 @@ def read_settings(config: PlatformConfig) -> Settings:
     try:
         return Settings.model_validate(dict(config.settings))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            said = f"unknown key, expected one of {', '.join(sorted(Settings.model_fields))}"
-        elif first["type"] == "missing":
-            said = "missing: name the context of the kubeconfig that may be used"
-        raise BadRequest(f"{where}: {said[0].lower()}{said[1:]}", config.name) from error
+        missing = "missing: name the context of the kubeconfig that may be used"
+        raise BadRequest(wrong_setting(error, Settings, missing), config.name) from error
