@@ -257,10 +257,10 @@ def _merged(
     # Required in one capability without a flag, it must pass, whatever another one says.
     free = [(capability, check) for capability, check in counted if not _is_flagged(check, at)]
     capability, check = (free or counted)[0]
-    aliases = dict.fromkeys(alias for _, other, _ in found for alias in other.aliases)
+    aliases = tuple(dict.fromkeys(alias for _, other, _ in found for alias in other.aliases))
     level = check.level if check.level is not None else capability.level
-    if (*aliases,) != check.aliases or level != check.level:
-        check = replace(check, aliases=tuple(aliases), level=level)
+    if aliases != check.aliases or level != check.level:
+        check = replace(check, aliases=aliases, level=level)
     return Item(
         check=check,
         status=strongest,

@@ -13,14 +13,12 @@ from guidelines.evidence import Evidence
 from guidelines.freshness import counts_until
 from guidelines.judge import judge
 from guidelines.model import Guideline
-from guidelines.requirements import choose_program
 from guidelines.results import load_results
 from guidelines.verdict import State, Verdict
 from harness.attest.bundle import is_bundle
-from harness.outcome import program_for
 from harness.publication import Publication
 from harness.signed import evidence_of, signed_part
-from harness.subjects import speaks, told_before
+from harness.subjects import program_of, speaks, told_before
 from reports.compare.claims import Claim, claims
 from reports.read import read_json, result_of
 from reports.redact import redaction
@@ -152,14 +150,10 @@ def _judged(
     ours = evidence.format == SCHEMA
     found = []
     for guideline in publication.guidelines:
-        program = _program(publication, guideline, features, ended or publication.day)
-        verdict = judge(
-            guideline,
-            [evidence],
-            program=program,
-            at=ended or publication.day,
-            waivers=publication.waivers,
-        )
+        asked = publication.program if publication.program in guideline.programs else None
+        day = ended or publication.day
+        program = program_of(guideline, asked, features, day)
+        verdict = judge(guideline, [evidence], program=program, at=day, waivers=publication.waivers)
         if not speaks(verdict) and not (ours and guideline.format == "interop"):
             continue
         whole = verdict.to_json()
@@ -173,17 +167,6 @@ def _judged(
             short["told"] = told_before(evidence, guideline)
         found.append((short, whole))
     return found
-
-
-def _program(
-    publication: Publication, guideline: Guideline, features: frozenset[str], day: date
-) -> str:
-    """The program asked for if this guideline has it, else the one that fits."""
-    if publication.program in guideline.programs:
-        return str(publication.program)
-    if guideline.format == "interop":
-        return program_for(guideline, features, None)
-    return choose_program(guideline, None, day).id
 
 
 def _short(guideline: Guideline, verdict: Verdict, ended: date | None) -> dict[str, Any]:

@@ -59,13 +59,19 @@ class Judging:
         """Judge one result."""
         seen = evidence.finished or evidence.started
         day = self.at or (seen.astimezone(UTC).date() if seen else datetime.now(UTC).date())
-        program = self._program(evidence, features, day)
+        program = program_of(self.guideline, self.program, features, day)
         return judge(self.guideline, [evidence], program=program, at=day, waivers=self.waivers)
 
-    def _program(self, evidence: Evidence, features: frozenset[str], day: date) -> str:
-        if self.program is None and self.guideline.format == "interop":
-            return program_for(self.guideline, features, None)
-        return choose_program(self.guideline, self.program, day).id
+
+def program_of(guideline: Guideline, asked: str | None, features: frozenset[str], day: date) -> str:
+    """The program *asked* for, else the one that fits a platform with *features*, or the *day*.
+
+    Raises:
+        BadDocument: there is no such program, or the guideline leaves it open.
+    """
+    if asked is None and guideline.format == "interop":
+        return program_for(guideline, features, None)
+    return choose_program(guideline, asked, day).id
 
 
 def stored_guideline(paths: Sequence[Path]) -> str:
@@ -118,8 +124,8 @@ def read_subject(path: Path) -> tuple[Subject, Evidence]:
     Raises:
         BadDocument, BadReport: it is no result.
     """
-    file = path / "result.json" if (path / "result.json").is_file() else path
-    evidence = load_results(file)
+    evidence = load_results(path)
+    file = Path(evidence.source)
     if evidence.format == OWN:
         source = "/".join(file.resolve().parts[-2:])
         result = read_result(file)
@@ -167,8 +173,7 @@ def speaks(verdict: Verdict) -> bool:
 
 def told_before(evidence: Evidence, guideline: Guideline) -> str:
     """The verdict beside a result of ours, if other words of the same guideline gave it."""
-    path = Path(evidence.source)
-    file = (path if path.is_dir() else path.parent) / "verdict.json"
+    file = Path(evidence.source).with_name("verdict.json")
     if not file.is_file():
         return ""
     stored = read_verdict(file)

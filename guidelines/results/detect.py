@@ -40,7 +40,7 @@ def load_results(path: Path, limits: Limits | None = None) -> Evidence:
     """Read one result, whatever its format.
 
     Args:
-        path: a file, plain or gzip, or a folder of Allure results.
+        path: a file, plain or gzip, a folder with our ``result.json``, or one of Allure results.
         limits: how much it may ask for.
 
     Raises:
@@ -48,9 +48,12 @@ def load_results(path: Path, limits: Limits | None = None) -> Evidence:
     """
     limits = limits or Limits()
     if path.is_dir():
-        from guidelines.results import allure
+        own = path / "result.json"
+        if not own.is_file():
+            from guidelines.results import allure
 
-        return allure.load_folder(path, limits)
+            return allure.load_folder(path, limits)
+        path = own
     with opened(path, limits) as source:
         return _load(source)
 

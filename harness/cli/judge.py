@@ -65,7 +65,7 @@ def judge_command(
     chosen = choose_program(guideline, program, at)
     verdict = judge(
         guideline,
-        [load_results(_document(Path(result))) for result in results],
+        [load_results(Path(result)) for result in results],
         program=chosen.id,
         at=at,
         waivers=load_waivers(waiver_file) if waiver_file else (),
@@ -79,12 +79,6 @@ def judge_command(
     else:
         _print(verdict, form)
     context.exit(gated(verdict.exit_code, fail_on))
-
-
-def _document(path: Path) -> Path:
-    """The result document of a platform's folder of a run; anything else as it is."""
-    own = path / "result.json"
-    return own if own.is_file() else path
 
 
 def _print(verdict: Verdict, form: str) -> None:
