@@ -77,8 +77,7 @@ def _suite(root: Element, subject: Subject, items: Sequence[Entry]) -> None:
     for name, value in _properties(subject):
         SubElement(properties, "property", name=name, value=clean(value))
     for entry, tag in zip(items, tags, strict=True):
-        again = subject.again(entry.id) if entry.records else ""
-        _case(suite, subject.label, entry, tag, again)
+        _case(suite, subject.label, entry, tag, entry.again(subject))
 
 
 def _properties(subject: Subject) -> list[tuple[str, str]]:

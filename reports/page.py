@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from reports.compare.grouped import disagrees
+from reports.compare.grouped import by_weight
 from reports.matrix import CHAPTERS, FactRow, Matrix, Row, matrix, show
 from reports.reproduce import reproduce
 from reports.result import Result
@@ -94,15 +94,13 @@ def _chapters(table: Matrix) -> list[tuple[str, str, list[Row]]]:
 
 def _facts(table: Matrix) -> list[tuple[str, list[FactRow]]]:
     """Facts that differ, by how much that says."""
-    differing = [row for row in table.facts if row.differs]
-    told = [row for row in differing if row.sort == "behaviour"]
-    found = [
-        ("Behaviour that differs", [row for row in told if disagrees(row)]),
-        ("Behaviour known on some only", [row for row in told if not disagrees(row)]),
-        ("Measurements that differ", [row for row in differing if row.sort == "measurement"]),
-        ("Identities that differ", [row for row in differing if row.sort == "identity"]),
-    ]
-    return [(words, rows) for words, rows in found if rows]
+    words = {
+        "behaviour": "Behaviour that differs",
+        "known": "Behaviour known on some only",
+        "measurement": "Measurements that differ",
+        "identity": "Identities that differ",
+    }
+    return [(words[key], rows) for key, rows in by_weight(table.facts).items() if rows]
 
 
 def _totals(result: Result) -> dict[str, int]:

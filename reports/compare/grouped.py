@@ -59,3 +59,18 @@ def shared(values: Sequence[str], labels: Sequence[str]) -> tuple[tuple[str, tup
         found.setdefault(value, []).append(label)
     ordered = sorted(found.items(), key=lambda pair: -len(pair[1]))
     return tuple((value, tuple(members)) for value, members in ordered)
+
+
+def by_weight(rows: Sequence[FactRow]) -> dict[str, list[FactRow]]:
+    """Facts that differ, by how much that says: behaviour first, addresses and ids last.
+
+    Keys are behaviour, known (on some only), measurement and identity.
+    """
+    found: dict[str, list[FactRow]] = {
+        key: [] for key in ("behaviour", "known", "measurement", "identity")
+    }
+    for row in rows:
+        if row.differs:
+            alike = row.sort == "behaviour" and not disagrees(row)
+            found["known" if alike else row.sort].append(row)
+    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reports.compare.claims import STANDINGS
 from reports.compare.comparison import Comparison
-from reports.compare.grouped import NAMED, disagrees, groups, shared, some
+from reports.compare.grouped import NAMED, by_weight, groups, shared, some
 from reports.compare.levels import NAMES
 from reports.compare.table import Row
 from reports.compare.text import summary
@@ -76,13 +76,11 @@ def _parts(
 
 
 def _facts(comparison: Comparison) -> list[tuple[str, str, list[FactRow]]]:
-    """Facts that differ, by how much that says: behaviour first, addresses and ids last."""
-    differing = [row for row in comparison.facts if row.differs]
-    told = [row for row in differing if row.sort == "behaviour"]
-    found = [
-        ("behaviour", "Behaviour", [row for row in told if disagrees(row)]),
-        ("known", "Known on some only", [row for row in told if not disagrees(row)]),
-        ("measurement", "Measurements", [row for row in differing if row.sort == "measurement"]),
-        ("identity", "Addresses and ids", [row for row in differing if row.sort == "identity"]),
-    ]
-    return [(key, words, rows) for key, words, rows in found if rows]
+    """Facts that differ, by how much that says."""
+    words = {
+        "behaviour": "Behaviour",
+        "known": "Known on some only",
+        "measurement": "Measurements",
+        "identity": "Addresses and ids",
+    }
+    return [(key, words[key], rows) for key, rows in by_weight(comparison.facts).items() if rows]

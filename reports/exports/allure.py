@@ -147,7 +147,7 @@ def _result(
 
 def _trace(subject: Subject, entry: Entry) -> str:
     """Where it went wrong, and how to see it again."""
-    again = subject.again(entry.id) if entry.records and entry.state != "not-applicable" else ""
+    again = entry.again(subject) if entry.state != "not-applicable" else ""
     parts = (entry.trace or entry.evidence, f"to repeat it: {again}" if again else "")
     return "\n".join(part for part in parts if part)
 

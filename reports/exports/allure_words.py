@@ -13,13 +13,7 @@ SEVERITIES = {0: "blocker", 1: "blocker", 2: "critical", 3: "normal"}
 
 def status(entry: Entry) -> str:
     """Our state in Allure's words."""
-    if entry.state == "passed":
-        return "passed"
-    if entry.state == "blocked":
-        return "broken"
-    if entry.state == "failed" and entry.required:
-        return "failed"
-    return "failed" if entry.against else "skipped"
+    return entry.status("broken")
 
 
 def message(entry: Entry) -> str:

@@ -17,17 +17,6 @@ SPEC = "0.0.0"
 STATUSES = ("passed", "failed", "skipped", "pending", "other")
 
 
-def status(entry: Entry) -> str:
-    """Our state in CTRF's words: what is missing or skipped although required is failed."""
-    if entry.state == "passed":
-        return "passed"
-    if entry.state == "blocked":
-        return "other"
-    if entry.state == "failed" and entry.required:
-        return "failed"
-    return "failed" if entry.against else "skipped"
-
-
 def ctrf(subjects: Sequence[Subject], about: Mapping[str, About], *, made: str) -> dict[str, Any]:
     """The document as plain JSON values; all results are one run of one report."""
     tests = [_test(s, entry) for s in subjects for entry in entries(s, about)]
@@ -71,7 +60,7 @@ def _test(subject: Subject, entry: Entry) -> dict[str, Any]:
         "testId": entry.id,
         "executionId": str(identity("execution", subject.id, subject.label, entry.id)),
         "name": f"{entry.id} {entry.title}".strip(),
-        "status": status(entry),
+        "status": entry.status("other"),
         "rawStatus": entry.state,
         "duration": round(entry.seconds * 1000),
         "suite": [subject.label, entry.topic],
@@ -79,7 +68,7 @@ def _test(subject: Subject, entry: Entry) -> dict[str, Any]:
         "tags": ["required" if entry.required else "advisory", *entry.about.components],
         "extra": {
             "evidence": entry.evidence,
-            "repeat": subject.again(entry.id) if entry.records else "",
+            "repeat": entry.again(subject),
             "facts": _facts(entry),
         },
     }

@@ -55,6 +55,23 @@ class Entry:
         """Whether it is a required item that stands against compliance."""
         return self.required and self.state in ("failed", "skipped", "missing")
 
+    def status(self, untold: str) -> str:
+        """Passed, failed or skipped, which most formats know; *untold* is their word for blocked.
+
+        What is missing or skipped although required is failed, and what is only advised skipped.
+        """
+        if self.state == "passed":
+            return "passed"
+        if self.state == "blocked":
+            return untold
+        if self.state == "failed" and self.required:
+            return "failed"
+        return "failed" if self.against else "skipped"
+
+    def again(self, subject: Subject) -> str:
+        """The command that does it again on *subject*; empty if it did not run there."""
+        return subject.again(self.id) if self.records else ""
+
     @property
     def trace(self) -> str:
         """The traceback that came with it, if any."""

@@ -67,7 +67,7 @@ def _annotations(
         if entry.state in ("missing", "skipped") and not entry.required:
             continue
         failed = entry.against or (entry.required and entry.state == "failed")
-        again = subject.again(entry.id) if entry.records else ""
+        again = entry.again(subject)
         repeat = f"to repeat it: {again}" if again else ""
         text = "\n".join(part for part in (entry.title, entry.reason, repeat) if part)
         title = f"{entry.id} {entry.state} on {subject.label}"
