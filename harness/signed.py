@@ -18,7 +18,7 @@ from harness.attest.rejudge import sealed_of
 from harness.attest.verify import verify
 from reports.attest.keys import Signer, unique
 from reports.attest.statement import VerdictPredicate
-from reports.read import parse_object
+from reports.read import parse_lines, parse_object
 from reports.redact import Private, Redaction, redaction
 from reports.site.documents import SignedPart, SignerPart
 
@@ -93,8 +93,7 @@ def _may_be_published(name: str, data: bytes, taken: Redaction) -> bool:
     if name in bundle.ENVELOPES:
         text = base64.b64decode(json.loads(text)["payload"]).decode("utf-8", "replace")
     if name.endswith(".jsonl"):
-        lines = [parse_object(line.encode(), name) for line in text.split("\n") if line]
-        return all(taken.value(line, ("checks",)) == line for line in lines)
+        return all(taken.value(one, ("checks",)) == one for one in parse_lines(text, name))
     if text.lstrip().startswith("{"):
         document = parse_object(text.encode(), name)
         return bool(taken.value(document) == document)

@@ -111,6 +111,15 @@ def parse_object(data: bytes, source: str) -> dict[str, Any]:
     return value
 
 
+def parse_lines(text: str, source: str) -> list[dict[str, Any]]:
+    """The JSON objects of a log, one a line; only a line feed ends one.
+
+    Raises:
+        BadReport: a line is something else.
+    """
+    return [parse_object(line.encode(), source) for line in text.split("\n") if line]
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object whose keys occur once."""
     value = dict(pairs)

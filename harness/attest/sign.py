@@ -18,7 +18,7 @@ from reports.attest.envelope import Sealed
 from reports.attest.keys import openssh, public_keys
 from reports.attest.statement import GuidelineUsed, ResultPredicate, VerdictPredicate, statement
 from reports.errors import BadReport
-from reports.read import parse_object
+from reports.read import parse_lines, parse_object
 from reports.redact import Private, Redaction, redaction
 from reports.verdict import VerdictDocument
 from reports.write import document_bytes
@@ -136,11 +136,7 @@ def _without(name: str, text: str, taken: Redaction) -> str:
     """A text beside a result; a line of JSON is looked at key by key."""
     if not name.endswith(".jsonl"):
         return taken.text(text)
-    lines = [
-        json.dumps(taken.value(parse_object(line.encode(), name), ("checks",)))
-        for line in text.split("\n")
-        if line
-    ]
+    lines = [json.dumps(taken.value(one, ("checks",))) for one in parse_lines(text, name)]
     return "".join(f"{line}\n" for line in lines)
 
 
